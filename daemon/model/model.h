@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model of the host's TCP connections: records in, counts out. Pure: it reads no clock, logs nothing, does no I/O,
+ * and calls no library; all time comes with the records, so that a replay gives what the live run gave.
+ *
+ * Full sockets live by events. Request sockets and minisockets, of which the tracepoint does not speak, live by
+ * prediction (a FIN_WAIT2 or CLOSING socket that closes in order leaves a minisocket, which lasts
+ * 60 s), by dumps, which say which of them there are, and by the kernel's counters, which say how many.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/netns.h"
+#include "model/owners.h"
+#include "model/stats.h"
+#include "model/table.h"
+
+#include <tcpwatch/record.h>
+
+struct model;
+
+/* max_connections: the most that are tracked one by one. 0, -ENOMEM. */
+int model_new(uint32_t max_connections, struct model **ret);
+struct model *model_free(struct model *m);
+
+/* What a round of dumps found to differ from what events had told, by the state that was wrong. */
+struct model_drift {
+	uint32_t by_state[TW_STATE_SLOTS]; /* missed, in another state, or ended unseen */
+	uint32_t total;
+};
+
+/* The records, in the order in which they came. */
+void model_event(struct model *m, const struct tw_event *event);
+/*
+ * A round: begin, then for each namespace a dump with its rows, then the end. Events between are taken as they
+ * come. The caller ends the round only once it has handed over every event older than the last dump's end.
+ */
+void model_round_begin(struct model *m, const struct tw_round *round);
+void model_dump_begin(struct model *m, const struct tw_dump *dump);
+void model_socket(struct model *m, const struct tw_socket *row);
+void model_dump_end(struct model *m, const struct tw_dump *dump);
+void model_round_end(struct model *m, const struct tw_round *round, struct model_drift *ret_drift);
+void model_counters(struct model *m, const struct tw_counters *counters);
+void model_netns_gone(struct model *m, const struct tw_dump *netns);
+void model_lost(struct model *m, const struct tw_lost *lost);
+void model_tick(struct model *m, const struct tw_tick *tick);
+
+/* For reading: what is shown, served and alerted on. */
+uint64_t model_now_ns(const struct model *m); /* the newest time that a record told */
+uint64_t model_connections(const struct model *m, unsigned state, enum netns_family family);
+uint64_t model_untracked(const struct model *m); /* connections counted, but not in the table */
+const struct stats *model_stats(const struct model *m);
+const struct netns_table *model_netns(const struct model *m);
+const struct owners *model_owners(const struct model *m);
+struct table *model_table(struct model *m);
+bool model_known(const struct model *m); /* a full round has ended: the counts are whole */
+
+#endif

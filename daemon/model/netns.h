@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The network namespaces and how many connections each has, per state and family. A connection refers to
+ * its namespace by a 16-bit index.
+ *
+ * A count is the number of connections in the table plus what is known to be there and is not in the table
+ * ("untracked"): those that found it full, and the difference to what the kernel itself counts.
+ */
+#ifndef MODEL_NETNS_H
+#define MODEL_NETNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tcpwatch/tcp_state.h>
+
+enum netns_family { NETNS_IPV4, NETNS_IPV6, NETNS_FAMILIES };
+
+struct netns {
+	uint32_t inum; /* as lsns(8) shows it; 0: this index is free */
+	uint32_t tracked[TW_STATE_SLOTS][NETNS_FAMILIES];
+	int32_t untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
+	uint32_t minis[NETNS_FAMILIES]; /* minisockets in FIN_WAIT2, part of the counts */
+	uint32_t requests;		/* tracked request sockets, part of the counts */
+	uint64_t events;		/* transitions seen here */
+
+	/* against the kernel's own sums, at the last struct tw_counters */
+	uint64_t counters_events; /* events, then */
+	int64_t in_use_excess;	  /* the kernel's full sockets less ours */
+	int64_t in_use_accepted;  /* an excess that a full dump could not explain */
+	int64_t time_wait_excess; /* the kernel's minisockets less those in the table */
+	uint32_t time_wait_ticks; /* how many times in a row that excess was there */
+	bool suspect;		  /* quiet, and the sums differ: a full dump is due */
+
+	/* of the round of dumps that goes on */
+	uint64_t dump_ns; /* when its dump began; 0: none in this round */
+	bool dump_complete;
+	bool known; /* a full dump was complete once */
+};
+
+struct netns_table;
+
+int netns_table_new(struct netns_table **ret);
+struct netns_table *netns_table_free(struct netns_table *t);
+
+/* The index of the namespace, made if it is new. -ENOSPC past 65,535 of them, -ENOMEM. */
+int netns_index(struct netns_table *t, uint32_t inum);
+/* The index of the namespace, or -ENOENT. */
+int netns_find(const struct netns_table *t, uint32_t inum);
+/* Frees the index for another namespace. The caller has dropped its connections. */
+void netns_forget(struct netns_table *t, int index);
+
+/* Indices run from 0 to netns_count() - 1; those with inum 0 are free. */
+size_t netns_count(const struct netns_table *t);
+struct netns *netns_at(const struct netns_table *t, size_t index);
+
+/* Connections in a state, both families, never below 0. */
+uint64_t netns_connections(const struct netns *n, unsigned state);
+
+#endif

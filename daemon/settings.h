@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the configuration says, as typed values; base/conf.h reads the files, here stand the keys.
+ */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum settings_mode { SETTINGS_MODE_AUTO, SETTINGS_MODE_EBPF, SETTINGS_MODE_DIAG };
+enum settings_namespaces { SETTINGS_NAMESPACES_ALL, SETTINGS_NAMESPACES_HOST };
+
+#define SETTINGS_LISTEN_MAX 8 /* addresses for /metrics: more than an ordinary host has networks */
+
+struct settings {
+	/* [daemon] */
+	enum settings_mode mode;
+	char *control_socket;
+	char *control_group; /* "": the daemon's own group */
+	enum settings_namespaces namespaces;
+	uint64_t max_connections;
+	uint64_t ring_size;   /* bytes; 0: chosen by the number of processors */
+	double resync_budget; /* share of one core, 0.005 for 0.5 % */
+
+	/* [metrics] */
+	char *listen[SETTINGS_LISTEN_MAX]; /* ADDRESS:PORT or [ADDRESS]:PORT, up to the first NULL */
+	bool compat_node_exporter;
+};
+
+/*
+ * Reads file and then file.d/<name>.conf in order of name; a later value replaces an earlier one. A missing file is
+ * an error unless it is the default one; missing drop-ins are none. On failure a message naming file, line and
+ * what would be right has been logged, and *ret is untouched. 0, -EINVAL, or the errno of a read.
+ */
+int settings_load(const char *file, struct settings **ret);
+struct settings *settings_free(struct settings *s);
+
+/* The settings in force as a configuration file that settings_load() would accept. */
+void settings_print(const struct settings *s, FILE *out);
+/* The name of the first key of which a change wants a restart, or NULL when a reload can take all of it. */
+const char *settings_needs_restart(const struct settings *now, const struct settings *then);
+
+#endif
