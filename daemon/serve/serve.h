@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that the daemon serves: /metrics and its like over TCP, and the control socket. It reads the
+ * model and changes nothing in it; what has to be done elsewhere is asked for through struct
+ * serve_calls.
+ */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include <systemd/sd-event.h>
+
+#include "model/model.h"
+#include "serve/status.h"
+#include "settings.h"
+
+struct serve;
+
+struct serve_calls {
+	/* Before a request is answered: brings the model and the status up to now. May be NULL. */
+	void (*refresh)(void *userdata);
+	/* Asks for a full resync and returns at once. 0, or a negative errno when none can be
+	 * started. */
+	int (*resync)(void *userdata);
+	void *userdata;
+};
+
+/*
+ * Opens the listeners of the settings and serves them from the loop. The loop is referenced;
+ * settings, model and status are the caller's and outlive the result; calls is copied. On failure a
+ * message naming the listener has been logged. 0, -EADDRINUSE, or another negative errno.
+ */
+int serve_new(sd_event *loop, const struct settings *settings, struct model *model,
+	      const struct serve_status *status, const struct serve_calls *calls,
+	      struct serve **ret);
+/* Ends every connection, closes the listeners and removes the control socket's file. */
+struct serve *serve_free(struct serve *s);
+
+/* After a reload. Takes what it may take without a restart; listeners stay as they are. */
+void serve_set_settings(struct serve *s, const struct settings *settings);
+
+/* Each transition, after the model took it: for those who watch. Costs one test when nobody does.
+ */
+void serve_on_event(struct serve *s, const struct tw_event *event);
+
+#endif

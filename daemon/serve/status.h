@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is served and is not in the model: how the daemon reads the kernel, what its resyncs found,
+ * what its programs cost. Plain values that the wiring keeps up to date; serve/ only reads them.
+ */
+#ifndef SERVE_STATUS_H
+#define SERVE_STATUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/model.h"
+
+/* Why a round of dumps was made. X(NAME, label) */
+#define RESYNC_CAUSES(X)                                    \
+	X(START, "start")       /* the first one */         \
+	X(LOSS, "loss")         /* transitions were lost */ \
+	X(REQUEST, "request")   /* someone asked */         \
+	X(INTERVAL, "interval") /* it was time */           \
+	X(DRIFT, "drift")       /* the kernel's own sums differ from ours */
+
+enum resync_cause {
+#define X(name, label) RESYNC_CAUSE_##name,
+	RESYNC_CAUSES(X)
+#undef X
+		RESYNC_CAUSE_COUNT /* as last_cause: none yet */
+};
+
+#define SERVE_PROGRAMS 8 /* the tracepoint program, the iterators, and room */
+
+/* One loaded BPF program, as bpf_prog_info tells it while kernel.bpf_stats_enabled is 1. */
+struct serve_program {
+	const char *name;
+	uint64_t run_ns;
+	uint64_t runs;
+};
+
+struct serve_status {
+	const char *mode;      /* "ebpf" or "diag" */
+	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
+	char kernel[65];       /* release, of uname(2) */
+	uint64_t start_ns;     /* CLOCK_MONOTONIC */
+	uint64_t start_unix_ns; /* CLOCK_REALTIME */
+
+	uint64_t resyncs[RESYNC_CAUSE_COUNT];
+	enum resync_cause last_cause;
+	struct model_drift last_drift;
+	uint64_t last_resync_ns; /* how long it took */
+
+	struct serve_program
+		programs[SERVE_PROGRAMS]; /* up to program_count; 0: the kernel does not count */
+	size_t program_count;
+};
+
+#endif
