@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The model of the host's TCP connections: records in, counts out. Pure: it reads no clock, logs nothing, does no I/O,
- * and calls no library; all time comes with the records, so that a replay gives what the live run gave.
+ * The model of the host's TCP connections: records in, counts out. Pure: it reads no clock, logs
+ * nothing, does no I/O, and calls no library; all time comes with the records, so that a replay
+ * gives what the live run gave.
  *
- * Full sockets live by events. Request sockets and minisockets, of which the tracepoint does not speak, live by
- * prediction (a FIN_WAIT2 or CLOSING socket that closes in order leaves a minisocket, which lasts
- * 60 s), by dumps, which say which of them there are, and by the kernel's counters, which say how many.
+ * Full sockets live by events. Request sockets and minisockets, of which the tracepoint does not
+ * speak, live by prediction (a FIN_WAIT2 or CLOSING socket that closes in order leaves a
+ * minisocket, which lasts 60 s), by dumps, which say which of them there are, and by the kernel's
+ * counters, which say how many.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -35,8 +37,9 @@ struct model_drift {
 /* The records, in the order in which they came. */
 void model_event(struct model *m, const struct tw_event *event);
 /*
- * A round: begin, then for each namespace a dump with its rows, then the end. Events between are taken as they
- * come. The caller ends the round only once it has handed over every event older than the last dump's end.
+ * A round: begin, then for each namespace a dump with its rows, then the end. Events between are
+ * taken as they come. The caller ends the round only once it has handed over every event older than
+ * the last dump's end.
  */
 void model_round_begin(struct model *m, const struct tw_round *round);
 void model_dump_begin(struct model *m, const struct tw_dump *dump);

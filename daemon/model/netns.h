@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The network namespaces and how many connections each has, per state and family. A connection refers to
- * its namespace by a 16-bit index.
+ * The network namespaces and how many connections each has, per state and family. A connection
+ * refers to its namespace by a 16-bit index.
  *
- * A count is the number of connections in the table plus what is known to be there and is not in the table
+ * A count is the number of connections in the table plus what is known to be there and is not in
+ * the table
  * ("untracked"): those that found it full, and the difference to what the kernel itself counts.
  */
 #ifndef MODEL_NETNS_H
@@ -21,22 +22,27 @@ struct netns {
 	uint32_t inum; /* as lsns(8) shows it; 0: this index is free */
 	uint32_t tracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	int32_t untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
-	uint32_t minis[NETNS_FAMILIES]; /* minisockets in FIN_WAIT2, part of the counts */
-	uint32_t requests;		/* tracked request sockets, part of the counts */
-	uint64_t events;		/* transitions seen here */
+	uint32_t requests;        /* request sockets among the tracked */
+	uint32_t minis;           /* minisockets in FIN_WAIT2 among the tracked */
+	uint32_t minis_untracked; /* and among the untracked */
+	uint64_t events;          /* transitions seen here */
 
 	/* against the kernel's own sums, at the last struct tw_counters */
 	uint64_t counters_events; /* events, then */
-	int64_t in_use_excess;	  /* the kernel's full sockets less ours */
-	int64_t in_use_accepted;  /* an excess that a full dump could not explain */
-	int64_t time_wait_excess; /* the kernel's minisockets less those in the table */
-	uint32_t time_wait_ticks; /* how many times in a row that excess was there */
-	bool suspect;		  /* quiet, and the sums differ: a full dump is due */
+	int64_t in_use_accepted;  /* the kernel's full sockets less ours, where a full dump left it
+				     so */
+	uint32_t time_wait_ticks; /* how many times in a row the table's TIME_WAITs were not as many
+				   */
+	bool suspect;             /* quiet, and the sums differ: a full dump is due */
 
-	/* of the round of dumps that goes on */
+	/* of the last round of dumps, while it goes on */
 	uint64_t dump_ns; /* when its dump began; 0: none in this round */
 	bool dump_complete;
-	bool known; /* a full dump was complete once */
+	int32_t dump_untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
+	uint32_t dump_minis_untracked;
+
+	bool known;            /* a full dump was complete once */
+	uint64_t known_events; /* events, at the end of the last full dump */
 };
 
 struct netns_table;
@@ -48,7 +54,7 @@ struct netns_table *netns_table_free(struct netns_table *t);
 int netns_index(struct netns_table *t, uint32_t inum);
 /* The index of the namespace, or -ENOENT. */
 int netns_find(const struct netns_table *t, uint32_t inum);
-/* Frees the index for another namespace. The caller has dropped its connections. */
+/* Frees the index for another namespace, once its connections are dropped. */
 void netns_forget(struct netns_table *t, int index);
 
 /* Indices run from 0 to netns_count() - 1; those with inum 0 are free. */

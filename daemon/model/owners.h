@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who holds connections. Thousands of connections have the same owner, so each owner is kept once, with a
- * count of the connections that refer to it, and a connection has a 4-byte index.
+ * Who holds connections. Thousands of connections have the same owner, so each owner is kept once,
+ * with a count of the connections that refer to it, and a connection has a 4-byte index.
  */
 #ifndef MODEL_OWNERS_H
 #define MODEL_OWNERS_H
@@ -15,9 +15,9 @@ struct owners;
 #define OWNER_UNKNOWN 0 /* index of the owner of which nothing is known; needs no reference */
 
 struct owner {
-	uint64_t cgroup;	/* cgroup v2 id, 0: not known */
-	uint32_t uid;		/* UID_UNKNOWN: not known */
-	uint32_t pid;		/* 0: not known */
+	uint64_t cgroup;         /* cgroup v2 id, 0: not known */
+	uint32_t uid;            /* UID_UNKNOWN: not known */
+	uint32_t pid;            /* 0: not known */
 	char comm[TW_COMM_SIZE]; /* any bytes, NUL-terminated, all bytes after the NUL are NUL */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What has happened since the start, as counters that only grow: transitions, times spent in each state, how
- * connections ended and why others never began. How many there are now is for the table and netns.h.
+ * What has happened since the start, as counters that only grow: transitions, times spent in each
+ * state, how connections ended and why others never began. How many there are now is for the table
+ * and netns.h.
  */
 #ifndef MODEL_STATS_H
 #define MODEL_STATS_H
@@ -14,32 +15,32 @@
 
 /* Why connect() failed. X(NAME, label) */
 #define CONNECT_FAILURES(X)                                                                        \
-	X(REFUSED, "refused")	      /* ECONNREFUSED: a reset answered the SYN */                 \
+	X(REFUSED, "refused")         /* ECONNREFUSED: a reset answered the SYN */                 \
 	X(TIMED_OUT, "timed_out")     /* ETIMEDOUT: nothing answered */                            \
 	X(UNREACHABLE, "unreachable") /* EHOSTUNREACH, ENETUNREACH: a router or the ARP said so */ \
-	X(NO_PORT, "no_port")	      /* EADDRNOTAVAIL: no ephemeral port was left */              \
-	X(OTHER, "other")	      /* the caller gave up, or another error */
+	X(NO_PORT, "no_port")         /* EADDRNOTAVAIL: no ephemeral port was left */              \
+	X(OTHER, "other")             /* the caller gave up, or another error */
 
 /* How a connection that was once open ended. X(NAME, label) */
-#define CLOSE_REASONS(X)                                                                           \
-	X(NORMAL, "normal")	  /* both FINs went their way, or TIME_WAIT keeps what is left */  \
-	X(RESET, "reset")	  /* the peer sent RST */                                          \
-	X(TIMED_OUT, "timed_out") /* the peer fell silent */                                       \
-	X(ABORTED, "aborted")	  /* this host sent RST: unread data, SO_LINGER 0, or killed */    \
+#define CLOSE_REASONS(X)                                                                          \
+	X(NORMAL, "normal")       /* both FINs went their way, or TIME_WAIT keeps what is left */ \
+	X(RESET, "reset")         /* the peer sent RST */                                         \
+	X(TIMED_OUT, "timed_out") /* the peer fell silent */                                      \
+	X(ABORTED, "aborted")     /* this host sent RST: unread data, SO_LINGER 0, or killed */   \
 	X(OTHER, "other")
 
 enum connect_failure {
 #define X(name, label) CONNECT_FAILURE_##name,
 	CONNECT_FAILURES(X)
 #undef X
-	CONNECT_FAILURE_COUNT
+		CONNECT_FAILURE_COUNT
 };
 
 enum close_reason {
 #define X(name, label) CLOSE_REASON_##name,
 	CLOSE_REASONS(X)
 #undef X
-	CLOSE_REASON_COUNT
+		CLOSE_REASON_COUNT
 };
 
 extern const char *const connect_failure_labels[CONNECT_FAILURE_COUNT];
@@ -51,7 +52,7 @@ extern const double duration_bounds[DURATION_BOUNDS];
 
 struct histogram {
 	uint64_t buckets[DURATION_BOUNDS + 1]; /* not cumulative */
-	double sum;			       /* seconds */
+	double sum;                            /* seconds */
 };
 
 #define RATE_SECONDS 10 /* rates are means over this time */
@@ -59,9 +60,9 @@ struct histogram {
 struct stats {
 	uint64_t events;
 	uint64_t events_malformed; /* passed over: a state or a family that does not exist */
-	uint64_t events_lost;	   /* the ring was full */
+	uint64_t events_lost;      /* the ring was full */
 	uint64_t transitions[TW_STATE_SLOTS][TW_STATE_SLOTS]; /* [from][to] */
-	uint64_t entered[TW_STATE_SLOTS];		      /* transitions into the state */
+	uint64_t entered[TW_STATE_SLOTS];                     /* transitions into the state */
 	uint64_t connect_failures[CONNECT_FAILURE_COUNT];
 	uint64_t closed[CLOSE_REASON_COUNT];
 	struct histogram durations[TW_STATE_SLOTS]; /* at leaving, where the entry was seen */

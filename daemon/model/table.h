@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The connection table: every connection the daemon tracks, in a pool of fixed-size entries that are named
- * by a 32-bit index, hashed twice over in one array of chains and linked by state.
+ * The connection table: every connection the daemon tracks, in a pool of fixed-size entries that
+ * are named by a 32-bit index, hashed twice over in one array of chains and linked by state.
  *
- *  - A full socket is found by its cookie. A request or a minisocket ("shadow") sends no event and has
- *    a cookie that no event ever told, so it is found by its namespace and its pair of addresses.
- *  - Each state's connections form a list in order of entry, oldest first. Events only come with growing
- *    times, so a move is an append; entries whose time of entry is an estimate wait in a list of arrivals
- *    and are merged in at table_settle().
+ *  - A full socket is found by its cookie. A request or a minisocket ("shadow") sends no event and
+ * has a cookie that no event ever told, so it is found by its namespace and its pair of addresses.
+ *  - Each state's connections form a list in order of entry, oldest first. Events only come with
+ * growing times, so a move is an append; entries whose time of entry is an estimate wait in a list
+ * of arrivals and are merged in at table_settle().
  *
  * It knows nothing of counts, namespaces' names or what a transition means. Memory: sizeof(struct
  * connection) and one to two chain heads of 4 bytes for each, up to the capacity; it never shrinks.
@@ -30,8 +30,9 @@ enum connection_flag {
 	CONNECTION_MINI = 1 << 2,    /* TW_SOCKET_MINI */
 	CONNECTION_EXACT = 1 << 3,   /* entered_ns is the time of an event, not an estimate */
 	CONNECTION_SEEN = 1 << 4,    /* found, or changed, in the round of dumps that goes on */
-	CONNECTION_GONE = 1 << 5,    /* ended in that round; kept so that a late row cannot revive it */
-	CONNECTION_ARRIVAL = 1 << 6, /* not in order yet: see table_settle() */
+	CONNECTION_GONE =
+		1 << 5, /* ended in that round; kept so that a late row cannot revive it */
+	CONNECTION_ARRIVAL = 1 << 6, /* the table's own: not in its place yet, see table_settle() */
 };
 #define CONNECTION_SHADOW (CONNECTION_REQUEST | CONNECTION_MINI)
 
@@ -43,8 +44,8 @@ struct connection {
 	uint16_t sport; /* host byte order; 0: not known yet */
 	uint16_t dport;
 	uint16_t netns; /* index: see netns.h */
-	uint8_t state;	/* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
-	uint8_t flags;	/* enum connection_flag */
+	uint8_t state;  /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
+	uint8_t flags;  /* enum connection_flag */
 	uint32_t owner; /* index: see owners.h */
 	uint32_t chain; /* the table's own */
 	uint32_t older; /* the table's own */
@@ -57,7 +58,7 @@ _Static_assert(sizeof(struct connection) == 72, "72 of the 80 bytes that a socke
 int table_new(uint32_t capacity, struct table **ret);
 struct table *table_free(struct table *t);
 
-uint32_t table_size(const struct table *t);	/* entries in use, those gone included */
+uint32_t table_size(const struct table *t); /* entries in use, those gone included */
 uint32_t table_capacity(const struct table *t);
 uint32_t table_length(const struct table *t, unsigned state);
 /* The connection that entered the state first, or NULL. */
@@ -65,32 +66,36 @@ const struct connection *table_oldest(const struct table *t, unsigned state);
 
 /* Of full sockets, those gone included. NULL when there is none. */
 struct connection *table_find(struct table *t, uint64_t cookie);
-/* Of requests and minisockets: ports and addresses as in the key's own fields, and its namespace. */
+/* Of requests and minisockets: ports and addresses as in the key's own fields, and its namespace.
+ */
 struct connection *table_find_shadow(struct table *t, const struct connection *key);
 
 /*
- * A copy of *connection, linked at the end of its state's list (or among the arrivals, if its flags say so);
- * the table sets its own fields. NULL when the table is full, or memory is.
+ * A copy of *connection, linked at the end of its state's list, or among the arrivals where its
+ * time of entry is an estimate and belongs before the end; the table sets its own fields. NULL when
+ * the table is full, or memory is.
  */
 struct connection *table_insert(struct table *t, const struct connection *connection);
-/* Moves it to the end of the list of another state. */
+/* Moves it to another state's list, likewise. */
 void table_move(struct table *t, struct connection *c, unsigned state, uint64_t entered_ns);
 /* Makes a minisocket of a full socket: from now on it is found by its addresses. */
 void table_make_mini(struct table *t, struct connection *c);
 void table_remove(struct table *t, struct connection *c);
-/* Puts the state's arrivals in their places, by time of entry. O(n log n) in arrivals, O(n) in the list. */
+/* Puts the state's arrivals in their places, by time of entry. O(n log n) in arrivals, O(n) in the
+ * list. */
 void table_settle(struct table *t, unsigned state);
 
 /*
- * Walks the states of a mask, one list after another, oldest first, and may rest between any two steps while the
- * table changes: a connection removed or moved meanwhile is passed over. One that moves to a state not
- * yet walked would come twice; the caller passes over those that entered after the walk began.
+ * Walks the states of a mask, one list after another, oldest first, and may rest between any two
+ * steps while the table changes: a connection removed or moved meanwhile is passed over. One that
+ * moves to a state not yet walked would come twice; the caller passes over those that entered after
+ * the walk began.
  */
 struct table_cursor {
 	struct table *table;
 	struct table_cursor *next; /* the table's own */
-	uint32_t states;	   /* those still to walk */
-	uint32_t at;		   /* index of the next entry, 0: none left in this list */
+	uint32_t states;           /* those still to walk */
+	uint32_t at;               /* index of the next entry, 0: none left in this list */
 };
 
 void table_cursor_open(struct table *t, uint32_t states, struct table_cursor *cursor);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stream of records that feeds the model: what the sources hand over while the daemon runs, what
- * `tcpwatchd --record` writes and `tcpwatchd --replay` reads. A recording is the 8 bytes of
- * TW_RECORDING_MAGIC and then records, each a struct tw_record_header and a body of the size that its
- * type has. Host byte order: a recording is read on the kind of machine that wrote it.
+ * The stream of records that feeds the model: what the sources hand over while the daemon runs,
+ * what `tcpwatchd --record` writes and `tcpwatchd --replay` reads. A recording is the 8 bytes of
+ * TW_RECORDING_MAGIC and then records, each a struct tw_record_header and a body of the size that
+ * its type has. Host byte order: a recording is read on the kind of machine that wrote it.
  */
 #ifndef TCPWATCH_RECORD_H
 #define TCPWATCH_RECORD_H
@@ -23,8 +23,8 @@ enum tw_record_type {
 	TW_RECORD_ROUND_END,   /* struct tw_round */
 	TW_RECORD_COUNTERS,    /* struct tw_counters: the kernel's own sums for one namespace */
 	TW_RECORD_NETNS_GONE,  /* struct tw_dump: a namespace has no process and no socket left */
-	TW_RECORD_LOST,	       /* struct tw_lost: transitions that found the ring full */
-	TW_RECORD_TICK,	       /* struct tw_tick: time goes on */
+	TW_RECORD_LOST,        /* struct tw_lost: transitions that found the ring full */
+	TW_RECORD_TICK,        /* struct tw_tick: time goes on */
 };
 
 struct tw_record_header {
@@ -32,7 +32,8 @@ struct tw_record_header {
 	__u16 size; /* of the body, in bytes */
 };
 
-/* A round is a dump of the same states in one or more namespaces; the model settles it at its end. */
+/* A round is a dump of the same states in one or more namespaces; the model settles it at its end.
+ */
 struct tw_round {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 states;  /* mask of TW_STATE_BIT(); the same at the begin and at the end */
@@ -40,24 +41,29 @@ struct tw_round {
 };
 
 struct tw_dump {
-	__u64 time_ns; /* CLOCK_MONOTONIC, before the request was sent, or when the answer was complete */
+	__u64 time_ns; /* CLOCK_MONOTONIC, before the request was sent, or when the answer was
+			  complete */
 	__u32 netns;
-	__u32 complete; /* at the end: 1 when every row came, 0 when the dump failed and says nothing */
+	__u32 complete; /* at the end: 1 when every row came, 0 when the dump failed and says
+			   nothing */
 };
 
 /* How a socket is kept by the kernel, which tells whether the tracepoint speaks of it. */
 enum tw_socket_kind {
 	TW_SOCKET_FULL = 0, /* struct sock: each change of state is an event */
 	TW_SOCKET_REQUEST,  /* struct request_sock: half-open; no event until the final ACK */
-	TW_SOCKET_MINI,	    /* struct inet_timewait_sock: FIN_WAIT2 of an orphan or TIME_WAIT; no event */
+	TW_SOCKET_MINI, /* struct inet_timewait_sock: FIN_WAIT2 of an orphan or TIME_WAIT; no event
+			 */
 };
 
 /* One row of a sock_diag dump (struct inet_diag_msg), of the namespace whose dump is going on. */
 struct tw_socket {
 	__u64 cookie;
+	__u64 cgroup; /* cgroup v2 id, 0 where the kernel does not say */
 	__u32 netns;
-	__u32 uid;	 /* of the inode; 0 for kinds other than TW_SOCKET_FULL and for orphans */
-	__u32 inode;	 /* 0: no descriptor; still in the accept queue, an orphan, or not a full socket */
+	__u32 uid;   /* of the inode; 0 for kinds other than TW_SOCKET_FULL and for orphans */
+	__u32 inode; /* 0: no descriptor; still in the accept queue, an orphan, or not a full socket
+		      */
 	__u32 expires_ms; /* of the timer that runs, from now */
 	__u16 sport;
 	__u16 dport;
@@ -69,13 +75,15 @@ struct tw_socket {
 	__u8 daddr[16];
 };
 
-/* What the kernel counts by itself in a namespace: cheap to read, and with no word on which socket. */
+/* What the kernel counts by itself in a namespace: cheap to read, and with no word on which socket.
+ */
 struct tw_counters {
 	__u64 time_ns;
 	__u32 netns;
-	__u32 in_use;	 /* full sockets in any state but CLOSE, both families ("inuse" in sockstat and sockstat6) */
+	__u32 in_use; /* full sockets in any state but CLOSE, both families ("inuse" in sockstat and
+			 sockstat6) */
 	__u32 time_wait; /* minisockets, both substates, both families ("tw" in sockstat) */
-	__u32 padding;	 /* 0 */
+	__u32 padding;   /* 0 */
 };
 
 struct tw_lost {
@@ -89,7 +97,7 @@ struct tw_tick {
 
 _Static_assert(sizeof(struct tw_round) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_dump) == 16, "part of the recording's format");
-_Static_assert(sizeof(struct tw_socket) == 64, "part of the recording's format");
+_Static_assert(sizeof(struct tw_socket) == 72, "part of the recording's format");
 _Static_assert(sizeof(struct tw_counters) == 24, "part of the recording's format");
 
 #endif

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The TCP states, numbered as the kernel numbers them (enum in include/net/tcp_states.h) and named as
- * RFC 9293 section 3.3.2 and the kernel name them. The label is the word used in JSON, in metrics and in
- * the configuration: lower case, the same as node_exporter's.
+ * The TCP states, numbered as the kernel numbers them (enum in include/net/tcp_states.h) and named
+ * as RFC 9293 section 3.3.2 and the kernel name them. The label is the word used in JSON, in
+ * metrics and in the configuration: lower case, the same as node_exporter's.
  */
 #ifndef TCPWATCH_TCP_STATE_H
 #define TCPWATCH_TCP_STATE_H
 
-#define TW_TCP_STATES(X)                                                                           \
-	X(1, ESTABLISHED, "established")                                                           \
-	X(2, SYN_SENT, "syn_sent")                                                                 \
-	X(3, SYN_RECV, "syn_recv")                                                                 \
-	X(4, FIN_WAIT1, "fin_wait1")                                                               \
-	X(5, FIN_WAIT2, "fin_wait2")                                                               \
-	X(6, TIME_WAIT, "time_wait")                                                               \
-	X(7, CLOSE, "close")                                                                       \
-	X(8, CLOSE_WAIT, "close_wait")                                                             \
-	X(9, LAST_ACK, "last_ack")                                                                 \
-	X(10, LISTEN, "listen")                                                                    \
+#define TW_TCP_STATES(X)                 \
+	X(1, ESTABLISHED, "established") \
+	X(2, SYN_SENT, "syn_sent")       \
+	X(3, SYN_RECV, "syn_recv")       \
+	X(4, FIN_WAIT1, "fin_wait1")     \
+	X(5, FIN_WAIT2, "fin_wait2")     \
+	X(6, TIME_WAIT, "time_wait")     \
+	X(7, CLOSE, "close")             \
+	X(8, CLOSE_WAIT, "close_wait")   \
+	X(9, LAST_ACK, "last_ack")       \
+	X(10, LISTEN, "listen")          \
 	X(11, CLOSING, "closing")
 
 enum tw_tcp_state {

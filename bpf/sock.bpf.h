@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * What is read of a struct sock, and how: the only place that knows its layout and how it drifted.
+ */
+#ifndef SOCK_BPF_H
+#define SOCK_BPF_H
+
+#include "kernel.bpf.h"
+
+#include <bpf/bpf_endian.h>
+#include <tcpwatch/event.h>
+
+static __always_inline __u32 sock_netns(const struct sock *sk)
+{
+	return sk->__sk_common.skc_net.net->ns.inum;
+}
+
+/* Right in every state: skc_num is 0 at CLOSE, inet_sport still has the port (inet_put_port()). */
+static __always_inline __u16 sock_local_port(const struct sock *sk)
+{
+	__be16 port = 0;
+
+	bpf_core_read(&port, sizeof(port), &((const struct inet_sock *)sk)->inet_sport);
+	return bpf_ntohs(port);
+}
+
+static __always_inline __u64 sock_cgroup(const struct sock *sk)
+{
+	if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup) || !sk->sk_cgrp_data.cgroup)
+		return 0;
+	return sk->sk_cgrp_data.cgroup->kn->id;
+}
+
+static __always_inline __u8 sock_event_flags(const struct sock *sk)
+{
+	unsigned long flags = sk->__sk_common.skc_flags;
+	__u8 result = 0;
+
+	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DEAD))
+		result |= TW_EVENT_DEAD;
+	if (flags & 1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE))
+		result |= TW_EVENT_DONE;
+	return result;
+}
+
+static __always_inline void sock_addresses(const struct sock *sk, struct tw_event *e)
+{
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		const struct in6_addr *source = &sk->__sk_common.skc_v6_rcv_saddr;
+		const struct in6_addr *destination = &sk->__sk_common.skc_v6_daddr;
+
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			((__be32 *)e->saddr)[i] = source->in6_u.u6_addr32[i];
+			((__be32 *)e->daddr)[i] = destination->in6_u.u6_addr32[i];
+		}
+		return;
+	}
+	__builtin_memset(e->saddr, 0, sizeof(e->saddr));
+	__builtin_memset(e->daddr, 0, sizeof(e->daddr));
+	*(__be32 *)e->saddr = sk->__sk_common.skc_rcv_saddr;
+	*(__be32 *)e->daddr = sk->__sk_common.skc_daddr;
+}
+
+#endif

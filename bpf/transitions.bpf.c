@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR MIT
+/*
+ * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
+ * buffer.
+ */
+#include "sock.bpf.h"
+
+#include <tcpwatch/tcp_state.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Set before the load: the daemon is woken once this many bytes wait; it drains on a timer
+ * otherwise. */
+const volatile __u64 wake_bytes = 512 << 10;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 << 20); /* set before the load */
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries,
+	       1); /* set before the load: one for each processor, none shares a cache line */
+	__type(key, __u32);
+	__type(value, struct tw_lost_slot);
+} lost SEC(".maps");
+
+static __always_inline void count_lost(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct tw_lost_slot *slot = bpf_map_lookup_elem(&lost, &cpu);
+
+	/* an interrupt may come between: this is the path on which a cost does not matter */
+	if (slot)
+		__sync_fetch_and_add(&slot->count, 1);
+}
+
+/* Only here is the current process the one whose connection it is; elsewhere it is whoever was
+ * interrupted. */
+static __always_inline int made_by_process(int old, int new, __u16 local_port)
+{
+	return (old == TW_CLOSE && (new == TW_SYN_SENT || new == TW_LISTEN)) ||
+	       (old == TW_ESTABLISHED && new == TW_FIN_WAIT1) ||
+	       (old == TW_CLOSE_WAIT && new == TW_LAST_ACK) ||
+	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(transitions, const struct sock *sk, int old, int new)
+{
+	struct tw_event *e;
+
+	/* also fires for MPTCP, DCCP and SCTP */
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		count_lost();
+		return 0;
+	}
+	e->time_ns = bpf_ktime_get_ns();
+	e->cookie = bpf_get_socket_cookie((void *)sk);
+	e->cgroup = sock_cgroup(sk);
+	e->netns = sock_netns(sk);
+	e->uid = sk->sk_uid.val;
+	e->sport = sock_local_port(sk);
+	e->dport = bpf_ntohs(sk->__sk_common.skc_dport);
+	e->error = sk->sk_err;
+	e->family = sk->__sk_common.skc_family;
+	e->old_state = old;
+	e->new_state = new;
+	e->flags = sock_event_flags(sk);
+	e->padding[0] = e->padding[1] = 0;
+	sock_addresses(sk, e);
+	if (made_by_process(old, new, e->sport)) {
+		e->flags |= TW_EVENT_PROCESS;
+		e->pid = bpf_get_current_pid_tgid() >> 32;
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+	} else {
+		e->pid = 0;
+		__builtin_memset(e->comm, 0, sizeof(e->comm));
+	}
+	bpf_ringbuf_submit(e, bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes
+				      ? BPF_RB_FORCE_WAKEUP
+				      : BPF_RB_NO_WAKEUP);
+	return 0;
+}

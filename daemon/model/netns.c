@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/netns.h"
+
+#define NETNS_MAX UINT16_MAX /* the index has 16 bits in each connection */
+#define NETNS_STEP 16U
+#define RECENT 256U /* spares each event a search; a power of two */
+
+struct netns_table {
+	struct netns *entries;
+	size_t count, allocated;
+	uint16_t recent[RECENT]; /* index of the last namespace asked for with this hash */
+};
+
+int netns_table_new(struct netns_table **ret)
+{
+	struct netns_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	*ret = t;
+	return 0;
+}
+
+struct netns_table *netns_table_free(struct netns_table *t)
+{
+	if (t)
+		free(t->entries);
+	free(t);
+	return NULL;
+}
+
+static int find(const struct netns_table *t, uint32_t inum)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (t->entries[i].inum == inum)
+			return (int)i;
+	return -ENOENT;
+}
+
+int netns_find(const struct netns_table *t, uint32_t inum)
+{
+	return inum ? find(t, inum) : -ENOENT;
+}
+
+int netns_index(struct netns_table *t, uint32_t inum)
+{
+	uint16_t *recent = &t->recent[inum % RECENT];
+	int index;
+
+	if (*recent < t->count && t->entries[*recent].inum == inum)
+		return *recent;
+	index = find(t, inum);
+	if (index < 0)
+		index = find(t, 0);
+	if (index < 0) {
+		if (t->count == NETNS_MAX)
+			return -ENOSPC;
+		if (t->count == t->allocated) {
+			size_t allocated = t->allocated * 2 + NETNS_STEP;
+			struct netns *entries = realloc(t->entries, allocated * sizeof(*entries));
+
+			if (!entries)
+				return -ENOMEM;
+			t->entries = entries;
+			t->allocated = allocated;
+		}
+		index = (int)t->count++;
+		t->entries[index].inum = 0;
+	}
+	if (!t->entries[index].inum)
+		t->entries[index] = (struct netns){.inum = inum};
+	*recent = (uint16_t)index;
+	return index;
+}
+
+void netns_forget(struct netns_table *t, int index)
+{
+	t->entries[index] = (struct netns){0};
+}
+
+size_t netns_count(const struct netns_table *t)
+{
+	return t->count;
+}
+
+struct netns *netns_at(const struct netns_table *t, size_t index)
+{
+	return &t->entries[index];
+}
+
+uint64_t netns_connections(const struct netns *n, unsigned state)
+{
+	int64_t sum = 0;
+
+	for (unsigned family = 0; family < NETNS_FAMILIES; family++)
+		sum += (int64_t)n->tracked[state][family] + n->untracked[state][family];
+	return sum > 0 ? (uint64_t)sum : 0;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/owners.h"
+
+#define SLOTS_MIN 256U
+#define NONE UINT32_MAX
+
+struct slot {
+	struct owner owner;
+	uint32_t references; /* 0: free */
+	uint32_t chain;      /* the next in its chain, or among the free */
+};
+
+struct owners {
+	struct slot *slots; /* the first is OWNER_UNKNOWN's, in no chain */
+	uint32_t *chains;   /* as many as slots: a power of two */
+	uint32_t slot_count;
+	uint32_t free;
+};
+
+static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
+{
+	uint64_t hash = owner->cgroup, words[2];
+
+	memcpy(words, owner->comm, sizeof(words));
+	hash = (hash ^ ((uint64_t)owner->uid << 32 | owner->pid)) * UINT64_C(0xff51afd7ed558ccd);
+	hash = (hash ^ hash >> 32 ^ words[0]) * UINT64_C(0xc4ceb9fe1a85ec53);
+	hash = (hash ^ hash >> 32 ^ words[1]) * UINT64_C(0xff51afd7ed558ccd);
+	return &o->chains[hash >> 32 & (o->slot_count - 1)];
+}
+
+static bool equal(const struct owner *a, const struct owner *b)
+{
+	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
+	       !memcmp(a->comm, b->comm, sizeof(a->comm));
+}
+
+static int grow(struct owners *o, uint32_t count)
+{
+	struct slot *slots = realloc(o->slots, count * sizeof(*slots));
+	uint32_t *chains;
+
+	if (!slots)
+		return -ENOMEM;
+	o->slots = slots;
+	chains = malloc(count * sizeof(*chains));
+	if (!chains)
+		return -ENOMEM;
+	memset(slots + o->slot_count, 0, (count - o->slot_count) * sizeof(*slots));
+	memset(chains, 0xff, count * sizeof(*chains));
+	free(o->chains);
+	o->chains = chains;
+	o->slot_count = count;
+	o->free = NONE;
+	for (uint32_t i = count - 1; i > OWNER_UNKNOWN; i--) {
+		uint32_t *link = slots[i].references ? chain_of(o, &slots[i].owner) : &o->free;
+
+		slots[i].chain = *link;
+		*link = i;
+	}
+	return 0;
+}
+
+int owners_new(struct owners **ret)
+{
+	struct owners *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	if (grow(o, SLOTS_MIN) < 0) {
+		owners_free(o);
+		return -ENOMEM;
+	}
+	o->slots[OWNER_UNKNOWN].owner.uid = UID_UNKNOWN;
+	*ret = o;
+	return 0;
+}
+
+struct owners *owners_free(struct owners *o)
+{
+	if (!o)
+		return NULL;
+	free(o->slots);
+	free(o->chains);
+	free(o);
+	return NULL;
+}
+
+uint32_t owners_take(struct owners *o, const struct owner *owner)
+{
+	uint32_t index;
+
+	if (equal(owner, &o->slots[OWNER_UNKNOWN].owner))
+		return OWNER_UNKNOWN;
+	for (index = *chain_of(o, owner); index != NONE; index = o->slots[index].chain)
+		if (equal(&o->slots[index].owner, owner)) {
+			o->slots[index].references++;
+			return index;
+		}
+	if (o->free == NONE && grow(o, o->slot_count * 2) < 0)
+		return OWNER_UNKNOWN;
+	index = o->free;
+	o->free = o->slots[index].chain;
+	o->slots[index] = (struct slot){
+		.owner = *owner, .references = 1, .chain = *chain_of(o, owner)};
+	*chain_of(o, owner) = index;
+	return index;
+}
+
+void owners_drop(struct owners *o, uint32_t index)
+{
+	uint32_t *link;
+
+	if (index == OWNER_UNKNOWN || --o->slots[index].references)
+		return;
+	link = chain_of(o, &o->slots[index].owner);
+	while (*link != index)
+		link = &o->slots[*link].chain;
+	*link = o->slots[index].chain;
+	o->slots[index].chain = o->free;
+	o->free = index;
+}
+
+const struct owner *owners_get(const struct owners *o, uint32_t index)
+{
+	return &o->slots[index].owner;
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/table.h"
+
+#define CHUNK_ENTRIES 4096U /* 288 KiB: the table grows by this, and entries never move */
+#define CHAINS_MIN 4096U
+#define NONE 0U /* index of no entry; the first of the first chunk is never used */
+
+struct list {
+	uint32_t oldest, newest, length;
+};
+
+struct table {
+	uint32_t capacity;
+	uint32_t size;
+	uint32_t touched; /* entries that were ever in use: those above it have no memory yet */
+	uint32_t free;    /* index of the first of the free ones below it */
+	uint32_t *chains;
+	uint32_t chain_count; /* a power of two */
+	struct list lists[TW_STATE_SLOTS];
+	struct list arrivals[TW_STATE_SLOTS];
+	struct table_cursor *cursors;
+	struct connection **chunks;
+};
+
+static struct connection *at(const struct table *t, uint32_t index)
+{
+	return &t->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
+}
+
+int table_new(uint32_t capacity, struct table **ret)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->capacity = capacity;
+	t->touched = 1;
+	t->chain_count = CHAINS_MIN;
+	t->chains = calloc(t->chain_count, sizeof(*t->chains));
+	t->chunks = calloc(capacity / CHUNK_ENTRIES + 1, sizeof(*t->chunks));
+	if (!t->chains || !t->chunks) {
+		table_free(t);
+		return -ENOMEM;
+	}
+	*ret = t;
+	return 0;
+}
+
+struct table *table_free(struct table *t)
+{
+	if (!t)
+		return NULL;
+	for (uint32_t i = 0; t->chunks && i <= t->capacity / CHUNK_ENTRIES; i++)
+		free(t->chunks[i]);
+	free(t->chunks);
+	free(t->chains);
+	free(t);
+	return NULL;
+}
+
+uint32_t table_size(const struct table *t)
+{
+	return t->size;
+}
+
+uint32_t table_capacity(const struct table *t)
+{
+	return t->capacity;
+}
+
+uint32_t table_length(const struct table *t, unsigned state)
+{
+	return t->lists[state].length + t->arrivals[state].length;
+}
+
+const struct connection *table_oldest(const struct table *t, unsigned state)
+{
+	return t->lists[state].oldest == NONE ? NULL : at(t, t->lists[state].oldest);
+}
+
+/* The finalizer of MurmurHash3: cookies are consecutive numbers, and must not fall into consecutive
+ * chains. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+	x = (x ^ (x >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ (x >> 33);
+}
+
+static uint64_t hash_addresses(const struct connection *c)
+{
+	uint64_t words[4];
+
+	memcpy(words, c->saddr, sizeof(c->saddr));
+	memcpy(words + 2, c->daddr, sizeof(c->daddr));
+	return mix(mix(mix(mix(words[0] ^ mix(words[1])) ^ words[2]) ^ words[3]) ^
+		   ((uint64_t)c->netns << 32 | (uint32_t)c->sport << 16 | c->dport));
+}
+
+static uint32_t *chain_of(const struct table *t, const struct connection *c)
+{
+	uint64_t hash = c->flags & CONNECTION_SHADOW ? hash_addresses(c) : mix(c->cookie);
+
+	return &t->chains[hash & (t->chain_count - 1)];
+}
+
+static void chain_add(struct table *t, struct connection *c, uint32_t index)
+{
+	uint32_t *head = chain_of(t, c);
+
+	c->chain = *head;
+	*head = index;
+}
+
+/* Takes it out of its chain; its index. */
+static uint32_t chain_remove(struct table *t, struct connection *c)
+{
+	uint32_t *link = chain_of(t, c);
+	uint32_t index;
+
+	while (at(t, *link) != c)
+		link = &at(t, *link)->chain;
+	index = *link;
+	*link = c->chain;
+	return index;
+}
+
+static uint32_t index_of(const struct table *t, const struct connection *c)
+{
+	uint32_t index = *chain_of(t, c);
+
+	while (at(t, index) != c)
+		index = at(t, index)->chain;
+	return index;
+}
+
+struct connection *table_find(struct table *t, uint64_t cookie)
+{
+	const struct connection key = {.cookie = cookie};
+
+	for (uint32_t i = *chain_of(t, &key); i != NONE; i = at(t, i)->chain) {
+		struct connection *c = at(t, i);
+
+		if (c->cookie == cookie && !(c->flags & CONNECTION_SHADOW))
+			return c;
+	}
+	return NULL;
+}
+
+static bool same_addresses(const struct connection *a, const struct connection *b)
+{
+	return a->sport == b->sport && a->dport == b->dport && a->netns == b->netns &&
+	       !memcmp(a->saddr, b->saddr, sizeof(a->saddr)) &&
+	       !memcmp(a->daddr, b->daddr, sizeof(a->daddr));
+}
+
+struct connection *table_find_shadow(struct table *t, const struct connection *key)
+{
+	uint32_t i = t->chains[hash_addresses(key) & (t->chain_count - 1)];
+
+	for (; i != NONE; i = at(t, i)->chain) {
+		struct connection *c = at(t, i);
+
+		if (c->flags & CONNECTION_SHADOW && same_addresses(c, key))
+			return c;
+	}
+	return NULL;
+}
+
+static struct list *list_of(struct table *t, const struct connection *c)
+{
+	return c->flags & CONNECTION_ARRIVAL ? &t->arrivals[c->state] : &t->lists[c->state];
+}
+
+static void list_append(struct table *t, struct list *list, uint32_t index)
+{
+	struct connection *c = at(t, index);
+
+	c->older = list->newest;
+	c->newer = NONE;
+	if (list->newest == NONE)
+		list->oldest = index;
+	else
+		at(t, list->newest)->newer = index;
+	list->newest = index;
+	list->length++;
+}
+
+static void list_place(struct table *t, struct connection *c, uint32_t index)
+{
+	const struct connection *newest = at(t, t->lists[c->state].newest);
+
+	if (c->flags & CONNECTION_EXACT || !t->lists[c->state].length ||
+	    c->entered_ns >= newest->entered_ns)
+		c->flags &= (uint8_t)~CONNECTION_ARRIVAL;
+	else
+		c->flags |= CONNECTION_ARRIVAL;
+	list_append(t, list_of(t, c), index);
+}
+
+static void list_remove(struct table *t, struct connection *c, uint32_t index)
+{
+	struct list *list = list_of(t, c);
+
+	for (struct table_cursor *cursor = t->cursors; cursor; cursor = cursor->next)
+		if (cursor->at == index)
+			cursor->at = c->newer;
+	if (c->older == NONE)
+		list->oldest = c->newer;
+	else
+		at(t, c->older)->newer = c->newer;
+	if (c->newer == NONE)
+		list->newest = c->older;
+	else
+		at(t, c->newer)->older = c->older;
+	list->length--;
+}
+
+/* Twice as many chains, once there are more entries than chains. Without memory the chains just get
+ * longer. */
+static void chains_grow(struct table *t)
+{
+	uint32_t count = t->chain_count * 2, old_count = t->chain_count;
+	uint32_t *chains = calloc(count, sizeof(*chains)), *old = t->chains;
+
+	if (!chains)
+		return;
+	t->chains = chains;
+	t->chain_count = count;
+	for (uint32_t i = 0; i < old_count; i++)
+		for (uint32_t index = old[i], next; index != NONE; index = next) {
+			next = at(t, index)->chain;
+			chain_add(t, at(t, index), index);
+		}
+	free(old);
+}
+
+static uint32_t entry_take(struct table *t)
+{
+	uint32_t index = t->free;
+
+	if (index != NONE) {
+		t->free = at(t, index)->chain;
+		return index;
+	}
+	index = t->touched;
+	if (!t->chunks[index / CHUNK_ENTRIES]) {
+		t->chunks[index / CHUNK_ENTRIES] = malloc(CHUNK_ENTRIES *
+							  sizeof(struct connection));
+		if (!t->chunks[index / CHUNK_ENTRIES])
+			return NONE;
+	}
+	t->touched++;
+	return index;
+}
+
+struct connection *table_insert(struct table *t, const struct connection *connection)
+{
+	struct connection *c;
+	uint32_t index;
+
+	if (t->size == t->capacity)
+		return NULL;
+	index = entry_take(t);
+	if (index == NONE)
+		return NULL;
+	if (++t->size > t->chain_count)
+		chains_grow(t);
+	c = at(t, index);
+	*c = *connection;
+	chain_add(t, c, index);
+	list_place(t, c, index);
+	return c;
+}
+
+void table_move(struct table *t, struct connection *c, unsigned state, uint64_t entered_ns)
+{
+	uint32_t index = index_of(t, c);
+
+	list_remove(t, c, index);
+	c->state = (uint8_t)state;
+	c->entered_ns = entered_ns;
+	list_place(t, c, index);
+}
+
+void table_make_mini(struct table *t, struct connection *c)
+{
+	uint32_t index = chain_remove(t, c);
+
+	c->flags |= CONNECTION_MINI;
+	chain_add(t, c, index);
+}
+
+void table_remove(struct table *t, struct connection *c)
+{
+	uint32_t index = chain_remove(t, c);
+
+	list_remove(t, c, index);
+	c->chain = t->free;
+	t->free = index;
+	t->size--;
+}
+
+/* Merges two runs, linked by newer and in order; what is equal stays as it was. */
+static uint32_t runs_merge(struct table *t, uint32_t a, uint32_t b)
+{
+	uint32_t first = NONE, *link = &first;
+
+	while (a != NONE && b != NONE) {
+		uint32_t *least = at(t, b)->entered_ns < at(t, a)->entered_ns ? &b : &a;
+
+		*link = *least;
+		link = &at(t, *least)->newer;
+		*least = *link;
+	}
+	*link = a != NONE ? a : b;
+	return first;
+}
+
+/* A bottom-up merge sort: runs[i] holds 2^i entries or none. */
+static uint32_t runs_sort(struct table *t, uint32_t index)
+{
+	uint32_t runs[32] = {NONE}, sorted = NONE;
+
+	while (index != NONE) {
+		uint32_t run = index;
+		unsigned i = 0;
+
+		index = at(t, index)->newer;
+		at(t, run)->newer = NONE;
+		for (; runs[i] != NONE; runs[i++] = NONE)
+			run = runs_merge(t, runs[i], run);
+		runs[i] = run;
+	}
+	for (unsigned i = 0; i < 32; i++)
+		sorted = runs_merge(t, runs[i], sorted);
+	return sorted;
+}
+
+void table_settle(struct table *t, unsigned state)
+{
+	struct list *list = &t->lists[state], *arrivals = &t->arrivals[state];
+	uint32_t older = NONE;
+
+	if (!arrivals->length)
+		return;
+	list->oldest = runs_merge(t, list->oldest, runs_sort(t, arrivals->oldest));
+	for (uint32_t i = list->oldest; i != NONE; i = at(t, i)->newer) {
+		at(t, i)->flags &= (uint8_t)~CONNECTION_ARRIVAL;
+		at(t, i)->older = older;
+		older = i;
+	}
+	list->newest = older;
+	list->length += arrivals->length;
+	*arrivals = (struct list){0};
+}
+
+void table_cursor_open(struct table *t, uint32_t states, struct table_cursor *cursor)
+{
+	*cursor = (struct table_cursor){
+		.table = t, .next = t->cursors, .states = states, .at = NONE};
+	t->cursors = cursor;
+}
+
+struct connection *table_cursor_next(struct table_cursor *cursor)
+{
+	struct connection *c;
+
+	while (cursor->at == NONE) {
+		unsigned state = TW_STATE_FIRST;
+
+		while (state <= TW_STATE_LAST && !(cursor->states & TW_STATE_BIT(state)))
+			state++;
+		if (state > TW_STATE_LAST)
+			return NULL;
+		cursor->states &= ~TW_STATE_BIT(state);
+		cursor->at = cursor->table->lists[state].oldest;
+	}
+	c = at(cursor->table, cursor->at);
+	cursor->at = c->newer;
+	return c;
+}
+
+void table_cursor_close(struct table_cursor *cursor)
+{
+	struct table_cursor **link = &cursor->table->cursors;
+
+	while (*link != cursor)
+		link = &(*link)->next;
+	*link = cursor->next;
+}
+
+_Static_assert(NONE == 0, "calloc() makes empty chains and lists");
