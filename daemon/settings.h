@@ -10,10 +10,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/conf.h"
+
 enum settings_mode { SETTINGS_MODE_AUTO, SETTINGS_MODE_EBPF, SETTINGS_MODE_DIAG };
 enum settings_namespaces { SETTINGS_NAMESPACES_ALL, SETTINGS_NAMESPACES_HOST };
 
-#define SETTINGS_LISTEN_MAX 8 /* addresses for /metrics: more than an ordinary host has networks */
+#define SETTINGS_LISTEN_MAX 8 /* addresses for /metrics: more networks than a host has */
 
 struct settings {
 	/* [daemon] */
@@ -26,21 +28,29 @@ struct settings {
 	double resync_budget; /* share of one core, 0.005 for 0.5 % */
 
 	/* [metrics] */
-	char *listen[SETTINGS_LISTEN_MAX]; /* ADDRESS:PORT or [ADDRESS]:PORT, up to the first NULL */
+	char *listen[SETTINGS_LISTEN_MAX]; /* as written, valid; up to the first NULL */
 	bool compat_node_exporter;
 };
 
 /*
- * Reads file and then file.d/<name>.conf in order of name; a later value replaces an earlier one. A missing file is
- * an error unless it is the default one; missing drop-ins are none. On failure a message naming file, line and
- * what would be right has been logged, and *ret is untouched. 0, -EINVAL, or the errno of a read.
+ * Reads file and then file.d/<name>.conf in order of name; a later value replaces an earlier one. A
+ * missing file is an error unless it is the default one; missing drop-ins are none. On failure a
+ * message naming file, line and what would be right has been logged, and *ret is untouched. 0,
+ * -EINVAL, or the errno of a read.
  */
 int settings_load(const char *file, struct settings **ret);
 struct settings *settings_free(struct settings *s);
 
+static inline void settings_freep(struct settings **s)
+{
+	settings_free(*s);
+}
+
 /* The settings in force as a configuration file that settings_load() would accept. */
 void settings_print(const struct settings *s, FILE *out);
-/* The name of the first key of which a change wants a restart, or NULL when a reload can take all of it. */
+/* The same, key by key. */
+void settings_visit(const struct settings *s, conf_visitor visitor, void *userdata);
+/* The first key of which a change wants a restart, or NULL when a reload can take all of it. */
 const char *settings_needs_restart(const struct settings *now, const struct settings *then);
 
 #endif

@@ -28,7 +28,7 @@ void log_open(const char *program)
 
 void log_message(int priority, const char *format, ...)
 {
-	char line[1024]; /* one write(2), so that lines of two processes do not mix; longer ones end early */
+	char line[1024]; /* one write(2): lines of two processes do not mix; a longer one is cut */
 	va_list arguments;
 
 	if (priority > LOG_INFO)

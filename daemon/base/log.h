@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages for the operator: one line each, on stderr. Under systemd, which reads stderr into the journal,
- * each line starts with its priority as sd-daemon(3) has it.
+ * Messages for the operator: one line each, on stderr. Under systemd, which reads stderr into the
+ * journal, each line starts with its priority as sd-daemon(3) has it.
  *
- * A message says what happened, to what, why, and what to do; it is logged once, where it is handled.
+ * A message says what happened, to what, why, and what to do; it is logged once, where it is
+ * handled.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -17,14 +17,14 @@
 #define NSEC_PER_USEC UINT64_C(1000)
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _printf_(at, first) __attribute__((format(printf, at, first)))
 
 /* The value, which the variable then no longer owns. */
-#define TAKE(variable, empty)                                                                      \
-	({                                                                                         \
-		__typeof__(variable) _taken = (variable);                                          \
-		(variable) = (empty);                                                              \
-		_taken;                                                                            \
+#define TAKE(variable, empty)                             \
+	({                                                \
+		__typeof__(variable) _taken = (variable); \
+		(variable) = (empty);                     \
+		_taken;                                   \
 	})
 #define TAKE_PTR(pointer) TAKE(pointer, NULL)
 #define TAKE_FD(fd) TAKE(fd, -1)

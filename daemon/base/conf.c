@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * inih splits the lines; what it would pass over in silence is caught here, in the function that
+ * hands it the lines: a line longer than its buffer (it goes on in the middle as if a new one
+ * began), a NUL byte (it ends the line), a comment behind a value that starts with # (it would be
+ * part of the value), a section without a key or with a long name (no call, or a name cut off), a
+ * blank at the start of a line (it would be a further value of the key before). So the result does
+ * not hang on how the library was built.
+ */
+#include "base/conf.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/conf_value.h"
+#include "base/util.h"
+
+#define LIMITS_SIZE 256         /* what a row expects, in words */
+#define UTF8_BOM "\xef\xbb\xbf" /* some editors write it; inih steps over it */
+#define GUESS_LENGTH_MAX 48     /* longest word for which a nearest one is looked for */
+#define GUESS_DISTANCE_MAX 3    /* letters that may be wrong in it */
+
+struct table {
+	const struct conf_row *rows;
+	size_t n_rows;
+};
+
+/* What goes on while one file is read. */
+struct reading {
+	struct table table;
+	const char *path;
+	FILE *file;
+	void *values;
+	char *message;
+	int line;  /* the one that inih has in hand, from 1 */
+	int error; /* first one, negative errno */
+	int error_line;
+	uint64_t seen; /* bit of a row that this file has set */
+};
+
+/* Messages. */
+
+static void _printf_(2, 3) fail(struct reading *reading, const char *format, ...)
+{
+	size_t used;
+	va_list arguments;
+
+	if (reading->error < 0)
+		return;
+	reading->error = -EINVAL;
+	reading->error_line = reading->line;
+	snprintf(reading->message, CONF_MESSAGE_SIZE, "%s:%d: ", reading->path, reading->line);
+	used = strlen(reading->message);
+	va_start(arguments, format);
+	vsnprintf(reading->message + used, CONF_MESSAGE_SIZE - used, format, arguments);
+	va_end(arguments);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How many letters to change, add or take away (Levenshtein), for words up to GUESS_LENGTH_MAX. */
+static size_t distance(const char *from, const char *to)
+{
+	size_t row[GUESS_LENGTH_MAX + 1];
+	size_t length = strlen(to);
+
+	for (size_t j = 0; j <= length; j++)
+		row[j] = j;
+	for (size_t i = 0; from[i]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < length; j++) {
+			size_t change = diagonal + (from[i] != to[j]);
+
+			diagonal = row[j + 1];
+			row[j + 1] = smaller(change, smaller(row[j], row[j + 1]) + 1);
+		}
+	}
+	return row[length];
+}
+
+/* Keeps in *best the nearer of the two. */
+static void guess(const char *word, const char *candidate, const char **best, size_t *best_distance)
+{
+	size_t d;
+
+	if (strlen(word) > GUESS_LENGTH_MAX || strlen(candidate) > GUESS_LENGTH_MAX)
+		return;
+	d = distance(word, candidate);
+	if (d < *best_distance && d < strlen(candidate)) {
+		*best = candidate;
+		*best_distance = d;
+	}
+}
+
+static void append(char *text, size_t size, const char *more)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s", more);
+}
+
+static bool first_of_section(const struct table *table, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (strcmp(table->rows[j].section, table->rows[i].section) == 0)
+			return false;
+	return true;
+}
+
+static void fail_section(struct reading *reading, const char *name)
+{
+	const struct table *table = &reading->table;
+	size_t best_distance = GUESS_DISTANCE_MAX + 1;
+	char known[LIMITS_SIZE] = "";
+	const char *best = NULL;
+
+	for (size_t i = 0; i < table->n_rows; i++) {
+		const char *section = table->rows[i].section;
+
+		if (!first_of_section(table, i))
+			continue;
+		guess(name, section, &best, &best_distance);
+		append(known, sizeof(known), known[0] ? ", [" : "[");
+		append(known, sizeof(known), section);
+		append(known, sizeof(known), "]");
+	}
+	if (best)
+		fail(reading, "unknown section [%s]; did you mean [%s]?", name, best);
+	else
+		fail(reading, "unknown section [%s]; the sections are %s", name, known);
+}
+
+/* section: a known one. */
+static void fail_key(struct reading *reading, const char *section, const char *key)
+{
+	const struct table *table = &reading->table;
+	size_t best_distance = GUESS_DISTANCE_MAX + 1;
+	const char *best = NULL, *elsewhere = NULL;
+	char known[LIMITS_SIZE] = "";
+
+	for (size_t i = 0; i < table->n_rows; i++) {
+		const struct conf_row *row = &table->rows[i];
+
+		if (strcmp(row->section, section) != 0) {
+			if (strcmp(row->key, key) == 0)
+				elsewhere = row->section;
+			continue;
+		}
+		guess(key, row->key, &best, &best_distance);
+		append(known, sizeof(known), known[0] ? ", " : "");
+		append(known, sizeof(known), row->key);
+	}
+	if (elsewhere)
+		fail(reading, "\"%s\" is a key of [%s], not of [%s]", key, elsewhere, section);
+	else if (best)
+		fail(reading, "unknown key \"%s\" in [%s]; did you mean \"%s\"?", key, section,
+		     best);
+	else
+		fail(reading, "unknown key \"%s\" in [%s]; its keys are %s", key, section, known);
+}
+
+static void fail_outside(struct reading *reading, const char *key)
+{
+	const struct table *table = &reading->table;
+
+	for (size_t i = 0; i < table->n_rows; i++)
+		if (strcmp(table->rows[i].key, key) == 0) {
+			fail(reading, "\"%s\" stands outside a section; put [%s] before it", key,
+			     table->rows[i].section);
+			return;
+		}
+	fail(reading, "\"%s\" stands outside a section; put [%s] or the like before it", key,
+	     table->rows[0].section);
+}
+
+static const char *const type_names[] = {
+	[CONF_COUNT] = "a number",
+	[CONF_SIZE] = "a size such as 8M",
+	[CONF_TIME] = "a time such as 500ms, 30s, 5m, 1h or 7d",
+	[CONF_SHARE] = "a share such as 0.5%",
+	[CONF_TEXT] = "a text",
+	[CONF_LIST] = "a text",
+};
+
+static void append_words(const struct conf_row *row, char *text, size_t size)
+{
+	for (size_t i = 0; row->words[i]; i++) {
+		if (i > 0)
+			append(text, size, row->words[i + 1] ? ", " : " or ");
+		append(text, size, row->words[i]);
+	}
+}
+
+static void append_limits(const struct conf_row *row, char *text, size_t size)
+{
+	append(text, size, type_names[row->type]);
+	if (!row->min || !row->max)
+		return;
+	append(text, size, conf_has_text(row) ? " with a length from " : ", from ");
+	append(text, size, row->min);
+	append(text, size, " to ");
+	append(text, size, row->max);
+}
+
+static void fail_value(struct reading *reading, const struct conf_row *row, const char *value)
+{
+	char expected[LIMITS_SIZE] = "";
+
+	if (row->expected)
+		append(expected, sizeof(expected), row->expected);
+	else if (conf_has_words(row))
+		append_words(row, expected, sizeof(expected));
+	else
+		append_limits(row, expected, sizeof(expected));
+	if (row->nothing) {
+		append(expected, sizeof(expected), ", or ");
+		append(expected, sizeof(expected), row->nothing);
+	}
+	if (value[0])
+		fail(reading, "%s = %s: expected %s", row->key, value, expected);
+	else
+		fail(reading, "%s has no value: expected %s", row->key, expected);
+}
+
+/* Reading. */
+
+static const struct conf_row *find_row(const struct table *table, const char *section,
+				       const char *key)
+{
+	for (size_t i = 0; i < table->n_rows; i++)
+		if (strcmp(table->rows[i].section, section) == 0 &&
+		    strcmp(table->rows[i].key, key) == 0)
+			return &table->rows[i];
+	return NULL;
+}
+
+static void set(struct reading *reading, const struct conf_row *row, const char *text)
+{
+	uint64_t bit = UINT64_C(1) << (row - reading->table.rows);
+	struct conf_value value;
+	int r;
+
+	if (conf_value_parse(row, text, &value) < 0) {
+		fail_value(reading, row, text);
+		return;
+	}
+	r = conf_value_store(row, reading->values, &value, !(reading->seen & bit));
+	reading->seen |= bit;
+	if (r == -ENOSPC)
+		fail(reading, "%s stands here more than %zu times, which is the limit", row->key,
+		     row->slots);
+	else if (r < 0)
+		reading->error = r;
+}
+
+/* For inih: key = value. The section is a known one or "". */
+static int on_value(void *userdata, const char *section, const char *key, const char *text)
+{
+	struct reading *reading = userdata;
+	const struct conf_row *row = find_row(&reading->table, section, key);
+
+	if (row)
+		set(reading, row, text);
+	else if (!key[0])
+		fail(reading, "there is no key before the =");
+	else if (!section[0])
+		fail_outside(reading, key);
+	else
+		fail_key(reading, section, key);
+	return reading->error == 0;
+}
+
+static bool known_section(const struct table *table, const char *name)
+{
+	for (size_t i = 0; i < table->n_rows; i++)
+		if (strcmp(table->rows[i].section, name) == 0)
+			return true;
+	return false;
+}
+
+/* line: starts with a [. One without the ] is left to inih. */
+static void check_section(struct reading *reading, const char *line)
+{
+	_cleanup_free_ char *name = NULL;
+	const char *end = strchr(line, ']');
+	const char *rest;
+
+	if (!end)
+		return;
+	name = strndup(line + 1, (size_t)(end - line - 1));
+	if (!name) {
+		reading->error = -ENOMEM;
+		return;
+	}
+	rest = end + 1 + strspn(end + 1, " \t\r\n");
+	if (strlen(name) > CONF_SECTION_MAX)
+		fail(reading, "the section's name is longer than %d characters", CONF_SECTION_MAX);
+	else if (!known_section(&reading->table, name))
+		fail_section(reading, name);
+	else if (rest[0])
+		fail(reading, "nothing but a comment can follow [%s] on its line", name);
+}
+
+static bool starts_comment(const char *line, int length, int c)
+{
+	return (c == '#' || c == ';') && (length == 0 || isspace((unsigned char)line[length - 1]));
+}
+
+/* A character that stands on the line, and neither before its text nor in a comment. */
+static int take_character(struct reading *reading, char *line, int size, int *length, int c)
+{
+	if (*length == 0 && isspace(c))
+		return 0;
+	if (*length >= size - 2) {
+		fail(reading, "the line is longer than %d characters", size - 2);
+		return reading->error;
+	}
+	line[(*length)++] = (char)c;
+	return 0;
+}
+
+/*
+ * One line without its comment, ended by a newline. inih would leave a comment that starts with #
+ * behind a value, and count the length of every comment. 1, 0 at the end of the file, or a negative
+ * errno.
+ */
+static int take_line(struct reading *reading, char *line, int size)
+{
+	bool comment = false;
+	int length = 0, c, r;
+
+	while ((c = getc(reading->file)) != EOF && c != '\n') {
+		if (c == '\0') {
+			fail(reading, "a NUL byte: this is not a text file");
+			return reading->error;
+		}
+		comment = comment || starts_comment(line, length, c);
+		r = comment ? 0 : take_character(reading, line, size, &length, c);
+		if (r < 0)
+			return r;
+	}
+	if (ferror(reading->file)) {
+		fail(reading, "cannot read on: %s", strerror(errno));
+		reading->error = -EIO;
+		return reading->error;
+	}
+	line[length] = '\n';
+	line[length + 1] = '\0';
+	return c != EOF || length > 0;
+}
+
+/* For inih, as fgets() for it: the next line, or NULL to end. */
+static char *next_line(char *line, int size, void *userdata)
+{
+	struct reading *reading = userdata;
+	const char *text;
+
+	if (reading->error < 0)
+		return NULL;
+	reading->line++;
+	if (take_line(reading, line, size) <= 0)
+		return NULL;
+	if (reading->line > CONF_LINES_MAX)
+		fail(reading, "the file has more than %d lines", CONF_LINES_MAX);
+	text = line + (reading->line == 1 && strncmp(line, UTF8_BOM, 3) == 0 ? 3 : 0);
+	if (text[0] == '[')
+		check_section(reading, text);
+	return reading->error < 0 ? NULL : line;
+}
+
+/* fopen() opens directories too, and the read would fail with a puzzling line number. */
+static int open_file(const char *path, FILE **ret)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	struct stat st;
+
+	if (!file)
+		return -errno;
+	if (fstat(fileno(file), &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	*ret = TAKE_PTR(file);
+	return 0;
+}
+
+int conf_read(const struct conf_row *rows, size_t n_rows, const char *path, void *values,
+	      char message[static CONF_MESSAGE_SIZE])
+{
+	_cleanup_fclose_ FILE *file = NULL;
+	struct reading reading = {.table = {rows, n_rows}, .path = path, .values = values};
+	int r;
+
+	r = open_file(path, &file);
+	if (r < 0) {
+		snprintf(message, CONF_MESSAGE_SIZE, "%s: cannot be read: %s", path, strerror(-r));
+		return r;
+	}
+	reading.file = file;
+	reading.message = message;
+	r = ini_parse_stream(next_line, &reading, on_value, &reading);
+
+	/* inih gives the first line that it could not split, or that on_value() refused. */
+	if (r > 0 && (reading.error == 0 || r < reading.error_line)) {
+		reading.error = 0;
+		reading.line = r;
+		fail(&reading, "expected [section], key = value, or a comment that starts with #");
+	}
+	if (r < 0)
+		reading.error = -ENOMEM;
+	if (reading.error == -ENOMEM)
+		snprintf(message, CONF_MESSAGE_SIZE, "%s: out of memory", path);
+	return reading.error;
+}

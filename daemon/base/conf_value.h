@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One value of one row: from text to the caller's struct. For conf.c alone; conf_value.c also has
+ * those functions of conf.h that touch no file.
+ */
+#ifndef BASE_CONF_VALUE_H
+#define BASE_CONF_VALUE_H
+
+#include "base/conf.h"
+
+bool conf_has_words(const struct conf_row *row);
+bool conf_has_text(const struct conf_row *row);
+
+/* ret->text points into text. -EINVAL, or -ERANGE outside the limits. */
+int conf_value_parse(const struct conf_row *row, const char *text, struct conf_value *ret);
+/* first: the row's first value in this file. -ENOMEM, or -ENOSPC when the list is full. */
+int conf_value_store(const struct conf_row *row, void *values, const struct conf_value *value,
+		     bool first);
+
+#endif

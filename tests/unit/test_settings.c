@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "settings.h"
+
+/* A directory of its own with tcpwatchd.conf and tcpwatchd.conf.d in it. */
+struct fixture {
+	char directory[32];
+	char file[64];
+	char dropins[64];
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	snprintf(f->directory, sizeof(f->directory), "/tmp/test_settings.XXXXXX");
+	if (!mkdtemp(f->directory))
+		return -1;
+	snprintf(f->file, sizeof(f->file), "%s/tcpwatchd.conf", f->directory);
+	snprintf(f->dropins, sizeof(f->dropins), "%s/tcpwatchd.conf.d", f->directory);
+	*state = f;
+	return mkdir(f->dropins, 0700);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = {"10.conf", "9.conf", "20.conf", ".30.conf", "README"};
+	struct fixture *f = *state;
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", f->dropins, names[i]);
+		unlink(path);
+	}
+	unlink(f->file);
+	rmdir(f->dropins);
+	rmdir(f->directory);
+	free(f);
+	return 0;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void write_dropin(const struct fixture *f, const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dropins, name);
+	write_file(path, text);
+}
+
+static struct settings *load(const struct fixture *f, const char *text)
+{
+	struct settings *s = NULL;
+
+	write_file(f->file, text);
+	assert_int_equal(settings_load(f->file, &s), 0);
+	return s;
+}
+
+static void refuses(const struct fixture *f, const char *text)
+{
+	struct settings *s = NULL;
+
+	write_file(f->file, text);
+	assert_int_equal(settings_load(f->file, &s), -EINVAL);
+	assert_null(s);
+}
+
+static char *print(const struct settings *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	settings_print(s, out);
+	fclose(out);
+	return text;
+}
+
+static void test_presets(void **state)
+{
+	_cleanup_(settings_freep) struct settings *s = load(*state, "");
+
+	assert_int_equal(s->mode, SETTINGS_MODE_AUTO);
+	assert_string_equal(s->control_socket, "/run/tcpwatch/control.sock");
+	assert_string_equal(s->control_group, "tcpwatch");
+	assert_int_equal(s->namespaces, SETTINGS_NAMESPACES_ALL);
+	assert_int_equal(s->max_connections, 1000000);
+	assert_int_equal(s->ring_size, 0);
+	assert_true(s->resync_budget == 0.005);
+	assert_string_equal(s->listen[0], "127.0.0.1:10924");
+	assert_null(s->listen[1]);
+	assert_false(s->compat_node_exporter);
+}
+
+static const char everything[] = "[daemon]\n"
+				 "mode = diag\n"
+				 "control_socket = /tmp/x.sock\n"
+				 "control_group =\n"
+				 "namespaces = host\n"
+				 "max_connections = 16777216\n"
+				 "ring_size = 8M\n"
+				 "resync_budget = 12.5%\n"
+				 "\n"
+				 "[metrics]\n"
+				 "listen = 0.0.0.0:1\n"
+				 "listen = [::1]:65535\n"
+				 "compat = node_exporter\n";
+
+static void test_every_key(void **state)
+{
+	_cleanup_(settings_freep) struct settings *s = load(*state, everything);
+
+	assert_int_equal(s->mode, SETTINGS_MODE_DIAG);
+	assert_string_equal(s->control_socket, "/tmp/x.sock");
+	assert_string_equal(s->control_group, "");
+	assert_int_equal(s->namespaces, SETTINGS_NAMESPACES_HOST);
+	assert_int_equal(s->max_connections, 16777216);
+	assert_int_equal(s->ring_size, 8 << 20);
+	assert_true(s->resync_budget == 0.125);
+	assert_string_equal(s->listen[0], "0.0.0.0:1");
+	assert_string_equal(s->listen[1], "[::1]:65535");
+	assert_null(s->listen[2]);
+	assert_true(s->compat_node_exporter);
+}
+
+static void test_what_is_printed_loads_again(void **state)
+{
+	_cleanup_(settings_freep) struct settings *s = load(*state, everything);
+	_cleanup_(settings_freep) struct settings *presets = NULL, *again = NULL;
+	_cleanup_free_ char *text = print(s), *of_presets = NULL, *twice = NULL;
+
+	assert_string_equal(text, everything);
+	presets = load(*state, "");
+	of_presets = print(presets);
+	again = load(*state, of_presets);
+	twice = print(again);
+	assert_string_equal(of_presets, twice);
+	assert_null(settings_needs_restart(presets, again));
+}
+
+static void test_dropins_in_order_of_name(void **state)
+{
+	_cleanup_(settings_freep) struct settings *s = NULL;
+	struct fixture *f = *state;
+
+	write_dropin(f, "20.conf", "[daemon]\nmax_connections = 20\n");
+	write_dropin(f, "10.conf",
+		     "[daemon]\nmax_connections = 10\nmode = diag\n"
+		     "[metrics]\nlisten = 127.0.0.1:10\n");
+	write_dropin(f, "README", "nonsense\n");
+	write_dropin(f, ".30.conf", "nonsense\n");
+	s = load(f, "[daemon]\nmode = ebpf\nring_size = 1M\n"
+		    "[metrics]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n");
+	assert_int_equal(s->max_connections, 20);
+	assert_int_equal(s->mode, SETTINGS_MODE_DIAG);
+	assert_int_equal(s->ring_size, 1 << 20);
+	assert_string_equal(s->listen[0], "127.0.0.1:10");
+	assert_null(s->listen[1]);
+	settings_free(TAKE_PTR(s));
+
+	/* By bytes, so 9 comes after 20. */
+	write_dropin(f, "9.conf", "[daemon]\nmax_connections = 9\n");
+	s = load(f, "");
+	assert_int_equal(s->max_connections, 9);
+}
+
+static void test_a_bad_dropin(void **state)
+{
+	write_dropin(*state, "10.conf", "[daemon]\nmode = fast\n");
+	refuses(*state, "");
+}
+
+static void test_missing_files(void **state)
+{
+	struct fixture *f = *state;
+	struct settings *s = NULL;
+
+	assert_int_equal(settings_load(f->file, &s), -ENOENT);
+	assert_int_equal(settings_load(f->directory, &s), -EISDIR);
+	rmdir(f->dropins);
+	s = load(f, "");
+	settings_free(s);
+}
+
+static void test_listen(void **state)
+{
+	static const char *const good[] = {
+		"127.0.0.1:1", "0.0.0.0:10924",
+		"[::]:10924",  "[2001:db8:ffff:ffff:ffff:ffff:255.255.255.255]:65535",
+		"off",
+	};
+	static const char *const bad[] = {
+		"",
+		"10924",
+		"127.0.0.1",
+		"127.0.0.1:",
+		"127.0.0.1:0",
+		"127.0.0.1:65536",
+		"localhost:80",
+		"127.1:80",
+		"::1:10924",
+		"[::1]",
+		"[::1]10924",
+		"[::1:10924",
+		"[127.0.0.1]:80",
+		":10924",
+		"*:10924",
+		"127.0.0.1:80 x",
+		"[]:80",
+		"[:80",
+		"127.0.0.1:+80",
+		"on",
+	};
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		snprintf(text, sizeof(text), "[metrics]\nlisten = %s\n", good[i]);
+		settings_free(load(*state, text));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "[metrics]\nlisten = %s\n", bad[i]);
+		refuses(*state, text);
+	}
+}
+
+static void test_listen_off(void **state)
+{
+	_cleanup_(settings_freep) struct settings *s = load(*state, "[metrics]\nlisten = off\n");
+	_cleanup_free_ char *text = print(s);
+
+	assert_null(s->listen[0]);
+	assert_non_null(strstr(text, "\nlisten = off\n"));
+}
+
+static void test_limits(void **state)
+{
+	static const char *const bad[] = {
+		"control_socket = run/x",
+		"control_socket = /",
+		"control_socket =",
+		"max_connections = 0",
+		"max_connections = 1M",
+		"max_connections = 16777217",
+		"ring_size = 128K",
+		"ring_size = 2G",
+		"ring_size = 3M",
+		"ring_size = 0",
+		"resync_budget = 0%",
+		"resync_budget = 51%",
+		"resync_budget = 0.5",
+		"mode = EBPF",
+		"namespaces = ns1",
+		"control_group = a_name_that_is_longer_than_32_characters",
+	};
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "[daemon]\n%s\n", bad[i]);
+		refuses(*state, text);
+	}
+	snprintf(text, sizeof(text), "[daemon]\ncontrol_socket = /%0106d\n", 0);
+	settings_free(load(*state, text));
+	snprintf(text, sizeof(text), "[daemon]\ncontrol_socket = /%0107d\n", 0);
+	refuses(*state, text);
+}
+
+static void test_needs_restart(void **state)
+{
+	static const struct {
+		const char *text, *key;
+	} cases[] = {
+		{"[daemon]\nmode = diag\n", "mode"},
+		{"[daemon]\ncontrol_socket = /x.sock\n", "control_socket"},
+		{"[daemon]\ncontrol_group = adm\n", "control_group"},
+		{"[daemon]\nnamespaces = host\n", "namespaces"},
+		{"[daemon]\nmax_connections = 2\n", "max_connections"},
+		{"[daemon]\nring_size = 1M\n", "ring_size"},
+		{"[daemon]\nresync_budget = 1%\n", NULL},
+		{"[metrics]\nlisten = off\n", "listen"},
+		{"[metrics]\nlisten = 127.0.0.1:10924\nlisten = 127.0.0.1:2\n", "listen"},
+		{"[metrics]\ncompat = node_exporter\n", NULL},
+	};
+	_cleanup_(settings_freep) struct settings *now = load(*state, "");
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(settings_freep) struct settings *then = load(*state, cases[i].text);
+		const char *key = settings_needs_restart(now, then);
+
+		if (cases[i].key)
+			assert_string_equal(key, cases[i].key);
+		else
+			assert_null(key);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_presets),
+		TEST(test_every_key),
+		TEST(test_what_is_printed_loads_again),
+		TEST(test_dropins_in_order_of_name),
+		TEST(test_a_bad_dropin),
+		TEST(test_missing_files),
+		TEST(test_listen),
+		TEST(test_listen_off),
+		TEST(test_limits),
+		TEST(test_needs_restart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
