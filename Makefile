@@ -7,10 +7,13 @@ sbindir ?= $(PREFIX)/sbin
 bindir ?= $(PREFIX)/bin
 sysconfdir ?= /etc
 
-CC ?= gcc
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+# Ubuntu's /usr/sbin/bpftool asks for the package of the running kernel; any other one will do too.
+BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool /usr/bin/bpftool) \
+	bpftool)
+# Debian's, which has pytest, and not one that happens to come first in PATH.
+PYTHON ?= /usr/bin/python3
 
 # SAN=1 builds with the sanitizers, beside the ordinary build.
 OUT := .output$(if $(SAN),/san)
@@ -18,8 +21,11 @@ OUT := .output$(if $(SAN),/san)
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wformat=2 -Wvla -Wundef -Werror
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
-tw_cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon -I$(OUT) $(WARNINGS)
+HARDENING := -fstack-protector-strong -fPIE \
+	$(if $(filter -O0,$(CFLAGS))$(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2)
+tw_cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon -I$(OUT) $(WARNINGS) \
+	-ffile-prefix-map=$(CURDIR)/=
 tw_ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifdef SAN
 tw_cflags += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -32,8 +38,9 @@ daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih
 ctl_packages := json-c libcurl
 test_packages := cmocka
 
-# Asked for only where something is compiled, so that `make help` works before the packages are there.
-flags = $(shell $(PKG_CONFIG) --cflags $(1))
+# Asked for once, and only when something is compiled: `make help` works before the packages are there.
+packages := $(daemon_packages) libcurl
+package_cflags = $(eval package_cflags := $$(shell $(PKG_CONFIG) --cflags $(packages)))$(package_cflags)
 libraries = $(shell $(PKG_CONFIG) --libs $(1))
 
 ifeq ($(V),1)
@@ -44,65 +51,136 @@ say = @printf '  %-5s %s\n'
 endif
 
 base_sources := $(wildcard daemon/base/*.c)
-daemon_sources := $(base_sources) $(wildcard daemon/*.c daemon/source/*.c daemon/model/*.c daemon/serve/*.c)
-ctl_sources := $(base_sources) $(wildcard daemon/ctl/*.c)
+daemon_sources := $(wildcard daemon/*.c daemon/source/*.c daemon/model/*.c daemon/serve/*.c)
+ctl_sources := $(wildcard daemon/ctl/*.c)
 unit_sources := $(wildcard tests/unit/test_*.c)
 bpf_sources := $(wildcard bpf/*.bpf.c)
+all_c := $(wildcard bpf/*.[ch] include/*/*.h daemon/*.[ch] daemon/*/*.[ch] tests/*/*.[ch])
 
 object = $(patsubst %.c,$(OUT)/%.o,$(1))
 skeletons := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.skel.h,$(bpf_sources))
 programs := $(OUT)/tcpwatchd $(OUT)/tcpwatchctl
 unit_programs := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(unit_sources))
 
-.PHONY: all help deps run check check-unit check-replay check-system check-tree bench format install clean
+.PHONY: all help deps run check check-tree check-unit check-replay check-system unit-programs bench \
+	format install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(programs) ## build both programs into .output/ (no root needed)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  V=1 shows each command, SAN=1 builds with ASan and UBSan, PREFIX and DESTDIR place an installation.'
+
+deps: ## install the packages that building and testing take (root)
+	packaging/install-deps build test
+
+# Each object depends on this file, which changes when the flags do.
+flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(tw_cflags) $(tw_ldflags) $(CLANG) $(BPFTOOL)
+not_mine = $(shell find .output ! -writable -print -quit 2>/dev/null)
+$(OUT)/flags: FORCE
+	$(if $(not_mine),echo "$(not_mine) was made by another user; to build as yourself: sudo make clean" >&2; exit 1)
+	for tool in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG); do \
+		command -v "$$tool" >/dev/null || { \
+			echo "$$tool is missing; sudo make deps installs what a build takes" >&2; exit 1; }; done
+	$(PKG_CONFIG) --print-errors --exists $(packages) || { \
+		echo "libraries are missing; sudo make deps installs what a build takes" >&2; exit 1; }
+	mkdir -p $(@D)
+	printf '%s\n' '$(subst ','\'',$(flags))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flags))' > $@
 
 # The kernel side: object, then skeleton. The flags know nothing of the build host's kernel.
 bpf_arch := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/ppc64le/powerpc/; s/riscv64/riscv/')
 multiarch := $(shell $(CC) -print-multiarch 2>/dev/null)
 bpf_cflags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude -Ibpf \
-	$(if $(multiarch),-I/usr/include/$(multiarch)) -D__TARGET_ARCH_$(bpf_arch)
+	$(if $(multiarch),-I/usr/include/$(multiarch)) -D__TARGET_ARCH_$(bpf_arch) \
+	-ffile-prefix-map=$(CURDIR)/=
 
-$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c | $(OUT)/bpf
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(OUT)/flags
 	$(say) BPF $<
+	mkdir -p $(@D)
 	$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@
 
 $(OUT)/bpf/%.skel.h: $(OUT)/bpf/%.bpf.o
 	$(say) SKEL $@
-	$(BPFTOOL) gen skeleton $< name $* > $@
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(OUT)/bpf:
-	mkdir -p $@
-
-# The user side.
+# The user side. A first build cannot know who includes a skeleton; later ones read it in the .d files.
 $(call object,$(daemon_sources)): | $(skeletons)
 
-$(OUT)/%.o: %.c
+$(OUT)/%.o: %.c $(OUT)/flags
 	$(say) CC $<
 	mkdir -p $(@D)
-	$(CC) $(tw_cflags) $(CFLAGS) $(call flags,$(daemon_packages) libcurl $(test_packages)) -MMD -MP -c $< -o $@
+	$(CC) $(tw_cflags) $(package_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(OUT)/tcpwatchd: $(call object,$(daemon_sources))
+# Archives, so that each program takes only what it uses; main() stays out of them.
+base_objects := $(call object,$(base_sources))
+daemon_objects := $(filter-out $(OUT)/daemon/main.o,$(call object,$(daemon_sources)))
+ctl_objects := $(filter-out $(OUT)/daemon/ctl/main.o,$(call object,$(ctl_sources)))
+$(OUT)/libbase.a: $(base_objects)
+$(OUT)/libdaemon.a: $(daemon_objects)
+$(OUT)/libctl.a: $(ctl_objects)
+$(OUT)/%.a:
+	$(say) AR $@
+	rm -f $@
+	$(AR) rcsD $@ $^
+
+$(OUT)/tcpwatchd: $(OUT)/daemon/main.o $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
 
-$(OUT)/tcpwatchctl: $(call object,$(ctl_sources))
+$(OUT)/tcpwatchctl: $(OUT)/daemon/ctl/main.o $(OUT)/libctl.a $(OUT)/libbase.a
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(ctl_packages)) -o $@
 
-# Each unit test is a program of its own, linked with all of the daemon but its main().
-daemon_parts := $(filter-out $(OUT)/daemon/main.o,$(call object,$(daemon_sources)))
-$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(daemon_parts)
+# What to type in another window stands on the screen before the daemon's first line.
+run: ## install what a build takes, build, and run the daemon in the foreground (root)
+	[ "$$(id -u)" = 0 ] || { echo 'the daemon needs root: sudo make run' >&2; exit 1; }
+	packaging/install-deps build
+	+$(MAKE) --no-print-directory all
+	printf '%s\n' '' 'Look from another window (as root, or as a member of group tcpwatch); Ctrl-C ends the daemon:' \
+		'  $(CURDIR)/.output/tcpwatchctl status' \
+		'  $(CURDIR)/.output/tcpwatchctl list --state established' \
+		'  curl http://127.0.0.1:10924/metrics' ''
+	exec .output/tcpwatchd --config packaging/tcpwatchd.conf
+
+# The tests. Each suite ends with a line of its own that counts; nothing is written outside .output/ and /tmp.
+run_pytest := PYTHONDONTWRITEBYTECODE=1 PATH="$$PATH:/usr/sbin:/sbin:$(CURDIR)/.output/tools/usr/bin" \
+	$(PYTHON) -m pytest -q -rs -p no:cacheprovider
+suites := tree unit replay system
+
+check: ## install what testing takes, build, and run every test (root)
+	[ "$$(id -u)" = 0 ] || { echo 'the tests make network namespaces and load BPF: sudo make check' >&2; exit 1; }
+	packaging/install-deps build test
+	+$(MAKE) --no-print-directory all
+	+failed=; for suite in $(suites); do \
+		echo "== check-$$suite"; \
+		$(MAKE) --no-print-directory check-$$suite || failed="$$failed check-$$suite"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "== failed:$$failed" >&2; exit 1; fi; \
+	echo '== all passed'
+
+check-tree: ## layers, format, documents in step with the code
+	tests/check/run tests/check/*.py
+
+unit-programs: $(unit_programs)
+
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libctl.a $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages) $(test_packages)) -o $@
+	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(packages) $(test_packages)) -o $@
+
+check-unit: ## each module by itself, once more with ASan and UBSan (no root needed)
+	+$(MAKE) --no-print-directory unit-programs
+	+$(MAKE) --no-print-directory SAN=1 unit-programs
+	tests/check/run $(patsubst tests/unit/%.c,.output/tests/unit/%,$(unit_sources)) \
+		$(patsubst tests/unit/%.c,.output/san/tests/unit/%,$(unit_sources))
+
+check-replay: $(OUT)/tcpwatchd ## recorded streams in virtual time (no root needed)
+	$(run_pytest) tests/replay
+
+check-system: $(programs) ## real sockets in network namespaces of the tests' own (root)
+	$(run_pytest) tests/system
 
 # The bench's generators stand alone: what they cost must not depend on what is measured.
 bench_programs := $(OUT)/tests/bench/load $(OUT)/tests/bench/hold
@@ -111,9 +189,19 @@ $(bench_programs): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/bench/loopback.o
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ -o $@
 
 bench: $(programs) $(bench_programs) ## measure tcpwatch beside its peers (root; some 10 minutes, BENCH=--quick for 2)
-	/usr/bin/python3 tests/bench/bench.py $(BENCH)
+	$(PYTHON) -B tests/bench/bench.py $(BENCH)
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+format: ## bring the C files into the house's format
+	clang-format -i $(all_c)
+
+# A configuration that is there stays as it is: somebody may have written it.
+configuration := $(DESTDIR)$(sysconfdir)/tcpwatch/tcpwatchd.conf
+install: $(programs) ## install the programs and, where there is none, the configuration
+	install -D -m 755 $(OUT)/tcpwatchd $(DESTDIR)$(sbindir)/tcpwatchd
+	install -D -m 755 $(OUT)/tcpwatchctl $(DESTDIR)$(bindir)/tcpwatchctl
+	[ -e $(configuration) ] || install -D -m 644 packaging/tcpwatchd.conf $(configuration)
 
 clean: ## remove what was built
 	rm -rf .output
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
