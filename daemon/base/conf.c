@@ -185,11 +185,11 @@ static void fail_outside(struct reading *reading, const char *key)
 
 static const char *const type_names[] = {
 	[CONF_COUNT] = "a number",
-	[CONF_SIZE] = "a size such as 8M",
-	[CONF_TIME] = "a time such as 500ms, 30s, 5m, 1h or 7d",
-	[CONF_SHARE] = "a share such as 0.5%",
-	[CONF_TEXT] = "a text",
-	[CONF_LIST] = "a text",
+	[CONF_SIZE] = "a size such as 8M,",
+	[CONF_TIME] = "a time such as 500ms, 30s, 5m, 1h or 7d,",
+	[CONF_SHARE] = "a share such as 0.5%,",
+	[CONF_TEXT] = "a text with a length",
+	[CONF_LIST] = "a text with a length",
 };
 
 static void append_words(const struct conf_row *row, char *text, size_t size)
@@ -204,9 +204,7 @@ static void append_words(const struct conf_row *row, char *text, size_t size)
 static void append_limits(const struct conf_row *row, char *text, size_t size)
 {
 	append(text, size, type_names[row->type]);
-	if (!row->min || !row->max)
-		return;
-	append(text, size, conf_has_text(row) ? " with a length from " : ", from ");
+	append(text, size, " from ");
 	append(text, size, row->min);
 	append(text, size, " to ");
 	append(text, size, row->max);

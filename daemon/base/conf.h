@@ -58,8 +58,8 @@ struct conf_row {
 
 	/* All of the following are written as in a file, so that messages can repeat them. */
 	const char *preset; /* the value when no file has the key */
-	const char *
-		min; /* smallest and greatest value, or both NULL; not for CONF_WORD, CONF_SWITCH */
+	const char *min; /* smallest and greatest value, or both NULL; where expected is NULL too,
+			    both are needed. Not for words */
 	const char *max;
 	const char *nothing;      /* a word that stands for 0 or for an empty list, or NULL */
 	const char *const *words; /* CONF_WORD, CONF_SWITCH: up to a NULL */

@@ -48,7 +48,7 @@ static const struct conf_row rows[] = {
 	ROW("other", time, CONF_TIME, "30s", .min = "10ms", .max = "7d"),
 	ROW("other", share, CONF_SHARE, "0.5%", .min = "0.01%", .max = "100%"),
 	ROW("other", text, CONF_TEXT, "words", .min = "0", .max = "40"),
-	ROW("other", list, CONF_LIST, "a", .slots = 3, .nothing = "off"),
+	ROW("other", list, CONF_LIST, "a", .slots = 3, .min = "1", .max = "9", .nothing = "off"),
 };
 
 struct fixture {
@@ -409,7 +409,8 @@ static void test_equal(void **state)
 
 static void test_a_preset_that_its_row_refuses(void **state)
 {
-	static const struct conf_row bad[] = {ROW("paint", count, CONF_COUNT, "1", .min = "2")};
+	static const struct conf_row bad[] = {
+		ROW("paint", count, CONF_COUNT, "1", .min = "2", .max = "9")};
 	struct values values = {0};
 
 	(void)state;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "settings.h"
 
@@ -331,5 +332,6 @@ int main(void)
 		TEST(test_needs_restart),
 	};
 
+	log_open("test_settings");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
