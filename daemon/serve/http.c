@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <json-c/json.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "base/utf8.h"
+#include "serve/http.h"
+
+#define DEADLINE_NS (10 * NSEC_PER_SEC) /* Prometheus gives up on a scrape after 10 s too */
+#define TICK_USEC \
+	UINT64_C(250000) /* at the connection limit MHD stops listening until its next run */
+#define TICK_ACCURACY_USEC UINT64_C(50000)
+#define BODY_LIMIT 4096    /* bytes of a request's body, which no handler wants: read and dropped */
+#define ERROR_LENGTH 512   /* bytes of a message, what is quoted from the request included */
+#define STREAM_BLOCK 65536 /* bytes; the connection's memory is the tighter bound */
+
+const struct http_profile http_public = {
+	.connections = 32, /* a few Prometheus servers and people, and room for what is stuck */
+	.per_address = 8,
+	.memory = 8192,
+};
+
+const struct http_profile http_control = {
+	.connections = 16,
+	.memory = 32768, /* large enough to stream in few pieces */
+	.json_errors = true,
+	.long_answers = true,
+};
+
+/* One connection. */
+struct client {
+	LIST_ENTRY(client) list;
+	int fd;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+};
+
+struct http {
+	const struct http_profile *profile;
+	const struct http_route *routes;
+	size_t route_count;
+	void *userdata;
+	struct MHD_Daemon *daemon;
+	sd_event_source *readiness, *tick, *again;
+	LIST_HEAD(, client) clients;
+	LIST_HEAD(, http_stream) streams;
+};
+
+struct http_request {
+	struct http *http;
+	struct MHD_Connection *connection;
+	size_t body;
+	bool answered;
+};
+
+struct http_stream {
+	LIST_ENTRY(http_stream) list;
+	struct MHD_Connection *connection;
+	const struct http_source *source;
+	void *userdata;
+	bool suspended;
+};
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void set_deadline(struct MHD_Connection *connection, uint64_t deadline_ns)
+{
+	struct client *client = client_of(connection);
+
+	if (client)
+		client->deadline_ns = deadline_ns;
+}
+
+static uint64_t next_deadline(void)
+{
+	return now_ns(CLOCK_MONOTONIC) + DEADLINE_NS;
+}
+
+static void add_client(struct http *h, struct MHD_Connection *connection, void **context)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		shutdown(info->connect_fd, SHUT_RDWR); /* rather none than one without a deadline */
+		return;
+	}
+	client->fd = info->connect_fd;
+	client->deadline_ns = next_deadline();
+	LIST_INSERT_HEAD(&h->clients, client, list);
+	*context = client;
+}
+
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct client *client = *context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		add_client(userdata, connection, context);
+	} else if (client) {
+		LIST_REMOVE(client, list);
+		free(client);
+		*context = NULL;
+	}
+}
+
+/* MHD's own time-out counts from the last byte, and a byte a second would keep a connection for
+ * ever. */
+static void end_late_clients(struct http *h)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct client *client;
+
+	LIST_FOREACH(client, &h->clients, list)
+	{
+		if (client->deadline_ns && client->deadline_ns <= now)
+			shutdown(client->fd, SHUT_RDWR);
+	}
+}
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct argument_walk {
+	int (*callback)(const char *name, const char *value, void *userdata);
+	void *userdata;
+	int result;
+};
+
+static enum MHD_Result on_argument(void *userdata, enum MHD_ValueKind kind, const char *name,
+				   size_t name_size, const char *value, size_t value_size)
+{
+	struct argument_walk *walk = userdata;
+
+	(void)kind;
+	if (strlen(name) != name_size || (value && strlen(value) != value_size))
+		walk->result = -EINVAL;
+	else
+		walk->result = walk->callback(name, value, walk->userdata);
+	return walk->result ? MHD_NO : MHD_YES;
+}
+
+int http_arguments(const struct http_request *request,
+		   int (*callback)(const char *name, const char *value, void *userdata),
+		   void *userdata)
+{
+	struct argument_walk walk = {callback, userdata, 0};
+
+	MHD_get_connection_values_n(request->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
+	return walk.result;
+}
+
+/* Queues the response, which may be NULL, and gives it up. */
+static void queue(struct http_request *request, unsigned status, const char *type,
+		  struct MHD_Response *response)
+{
+	if (!response)
+		return;
+	if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+		request->answered = MHD_queue_response(request->connection, status, response) ==
+				    MHD_YES;
+	MHD_destroy_response(response);
+}
+
+static struct MHD_Response *response_of(char *body, size_t length)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(length, body,
+									MHD_RESPMEM_MUST_FREE);
+
+	if (!response)
+		free(body);
+	return response;
+}
+
+void http_answer(struct http_request *request, unsigned status, const char *type, char *body,
+		 size_t length)
+{
+	queue(request, status, type, response_of(body, length));
+}
+
+static char *json_error(const char *message)
+{
+	char clean[UTF8_CLEAN_SIZE(ERROR_LENGTH)];
+	struct json_object *error = json_object_new_object();
+	char *body = NULL;
+
+	utf8_clean(message, strlen(message), clean, sizeof(clean));
+	json_object_object_add(error, "error", json_object_new_string(clean));
+	if (asprintf(&body, "%s\n",
+		     json_object_to_json_string_ext(
+			     error, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0)
+		body = NULL;
+	json_object_put(error);
+	return body;
+}
+
+static char *plain_error(const char *message)
+{
+	char *body;
+
+	return asprintf(&body, "%s\n", message) < 0 ? NULL : body;
+}
+
+/* A header more, where name is not NULL. */
+static void refuse(struct http_request *request, unsigned status, const char *message,
+		   const char *name, const char *value)
+{
+	bool json = request->http->profile->json_errors;
+	char *body = json ? json_error(message) : plain_error(message);
+	struct MHD_Response *response = body ? response_of(body, strlen(body)) : NULL;
+
+	if (response && name)
+		MHD_add_response_header(response, name, value);
+	queue(request, status, json ? "application/json" : "text/plain; charset=utf-8", response);
+}
+
+void http_answer_error(struct http_request *request, unsigned status, const char *format, ...)
+{
+	char message[ERROR_LENGTH];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	refuse(request, status, message, NULL, NULL);
+}
+
+static void suspend(struct http_stream *stream)
+{
+	stream->suspended = true;
+	MHD_suspend_connection(stream->connection);
+}
+
+void http_stream_wake(struct http_stream *stream)
+{
+	if (!stream->suspended)
+		return;
+	stream->suspended = false;
+	MHD_resume_connection(stream->connection);
+}
+
+static ssize_t read_stream(void *userdata, uint64_t position, char *buffer, size_t size)
+{
+	struct http_stream *stream = userdata;
+	ssize_t n = stream->source->next(buffer, size, stream->userdata);
+
+	(void)position;
+	if (n > 0)
+		return n;
+	if (n == HTTP_STREAM_END)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	suspend(stream);
+	if (n == HTTP_STREAM_AGAIN)
+		http_stream_wake(stream);
+	return 0;
+}
+
+static void free_stream(void *userdata)
+{
+	struct http_stream *stream = userdata;
+
+	LIST_REMOVE(stream, list);
+	stream->source->free(stream->userdata);
+	free(stream);
+}
+
+int http_answer_stream(struct http_request *request, const char *type,
+		       const struct http_source *source, void *userdata,
+		       struct http_stream **ret_stream)
+{
+	struct http_stream *stream = calloc(1, sizeof(*stream));
+	struct MHD_Response *response;
+
+	if (!stream) {
+		source->free(userdata);
+		return -ENOMEM;
+	}
+	stream->connection = request->connection;
+	stream->source = source;
+	stream->userdata = userdata;
+	LIST_INSERT_HEAD(&request->http->streams, stream, list);
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
+						     stream, free_stream);
+	if (!response) {
+		free_stream(stream);
+		return -ENOMEM;
+	}
+	queue(request, MHD_HTTP_OK, type, response);
+	if (!request->answered)
+		return -ENOMEM;
+	if (ret_stream)
+		*ret_stream = stream;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	unsigned method;
+} methods[] = {
+	{MHD_HTTP_METHOD_GET, HTTP_GET},
+	{MHD_HTTP_METHOD_HEAD, HTTP_GET},
+	{MHD_HTTP_METHOD_POST, HTTP_POST},
+};
+
+static unsigned method_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		if (!strcmp(methods[i].name, name))
+			return methods[i].method;
+	}
+	return 0;
+}
+
+static const struct http_route *route_of(const struct http *h, const char *path)
+{
+	for (size_t i = 0; i < h->route_count; i++) {
+		if (!strcmp(h->routes[i].path, path))
+			return &h->routes[i];
+	}
+	return NULL;
+}
+
+static const char *allow_of(unsigned allowed)
+{
+	static const char *const allow[] = {
+		[HTTP_GET] = "GET, HEAD",
+		[HTTP_POST] = "POST",
+		[HTTP_GET | HTTP_POST] = "GET, HEAD, POST",
+	};
+
+	return allow[allowed];
+}
+
+static void dispatch(struct http_request *request, const char *path, const char *method)
+{
+	const struct http *h = request->http;
+	const struct http_route *route = route_of(h, path);
+
+	if (!route) {
+		http_answer_error(request, MHD_HTTP_NOT_FOUND, "nothing is served at %.64s", path);
+	} else if (!(route->methods & method_of(method))) {
+		char message[ERROR_LENGTH];
+
+		snprintf(message, sizeof(message), "%s takes %s, not %.16s", path,
+			 allow_of(route->methods), method);
+		refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, message, MHD_HTTP_HEADER_ALLOW,
+		       allow_of(route->methods));
+	} else {
+		route->handler(request, h->userdata);
+		if (!request->answered)
+			http_answer_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
+					  "no memory for the answer");
+	}
+}
+
+/* A body whose length is not told, or is too much, is refused before a byte of it is read. */
+static bool body_refused(struct http_request *request)
+{
+	const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	bool chunked = http_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+
+	if (!chunked && (!length || strtoull(length, NULL, 10) <= BODY_LIMIT))
+		return false;
+	refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "no request here has a body", "Connection",
+	       "close");
+	return true;
+}
+
+/* Called once with the header, then for each piece of the body, then once more; see microhttpd.h.
+ */
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
+				  const char *path, const char *method, const char *version,
+				  const char *body, size_t *body_size, void **context)
+{
+	struct http *h = userdata;
+	struct http_request *request = *context;
+
+	(void)version;
+	(void)body;
+	if (!request) {
+		request = *context = calloc(1, sizeof(*request));
+		if (!request)
+			return MHD_NO;
+		request->http = h;
+		request->connection = connection;
+		return body_refused(request) && !request->answered ? MHD_NO : MHD_YES;
+	}
+	if (*body_size) {
+		*body_size = 0;
+		return MHD_YES;
+	}
+	if (h->profile->long_answers)
+		set_deadline(connection, 0);
+	dispatch(request, path, method);
+	return request->answered ? MHD_YES : MHD_NO;
+}
+
+static void on_completed(void *userdata, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)userdata;
+	(void)code;
+	set_deadline(connection, next_deadline());
+	free(*context);
+	*context = NULL;
+}
+
+static void run(struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	MHD_run(h->daemon);
+	if (MHD_get_timeout(h->daemon, &timeout) == MHD_YES && !timeout)
+		sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
+}
+
+static int on_readiness(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	run(userdata);
+	return 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	run(userdata);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct http *h = userdata;
+
+	(void)usec;
+	end_late_clients(h);
+	run(h);
+	sd_event_source_set_time_relative(source, TICK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start(struct http *h, int fd)
+{
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, h->profile->connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, h->profile->per_address,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->profile->memory,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	return h->daemon ? 0 : -ENOMEM;
+}
+
+static int attach(struct http *h, sd_event *loop)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int r;
+
+	r = sd_event_add_io(loop, &h->readiness, info->epoll_fd, EPOLLIN, on_readiness, h);
+	if (r >= 0)
+		r = sd_event_add_defer(loop, &h->again, on_again, h);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(h->again, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time_relative(loop, &h->tick, CLOCK_MONOTONIC, TICK_USEC,
+					       TICK_ACCURACY_USEC, on_tick, h);
+	return r < 0 ? r : 0;
+}
+
+static void http_freep(struct http **h)
+{
+	http_free(*h);
+}
+
+int http_new(sd_event *loop, int fd, const struct http_profile *profile,
+	     const struct http_route *routes, size_t route_count, void *userdata, struct http **ret)
+{
+	_cleanup_(http_freep) struct http *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->profile = profile;
+	h->routes = routes;
+	h->route_count = route_count;
+	h->userdata = userdata;
+	LIST_INIT(&h->clients);
+	LIST_INIT(&h->streams);
+	r = start(h, fd);
+	if (r)
+		return r;
+	r = attach(h, loop);
+	if (r) {
+		MHD_quiesce_daemon(h->daemon); /* the fd stays the caller's */
+		return r;
+	}
+	*ret = TAKE_PTR(h);
+	return 0;
+}
+
+struct http *http_free(struct http *h)
+{
+	struct http_stream *stream;
+
+	if (!h)
+		return NULL;
+	LIST_FOREACH(stream, &h->streams, list)
+	http_stream_wake(stream); /* MHD cannot stop while a connection is suspended */
+	if (h->daemon)
+		MHD_stop_daemon(h->daemon);
+	sd_event_source_disable_unref(h->readiness);
+	sd_event_source_disable_unref(h->tick);
+	sd_event_source_disable_unref(h->again);
+	free(h);
+	return NULL;
+}
