@@ -19,12 +19,13 @@
 	X(INTERVAL, "interval") /* it was time */           \
 	X(DRIFT, "drift")       /* the kernel's own sums differ from ours */
 
-enum resync_cause {
 #define X(name, label) RESYNC_CAUSE_##name,
-	RESYNC_CAUSES(X)
-#undef X
-		RESYNC_CAUSE_COUNT /* as last_cause: none yet */
+enum resync_cause {
+	RESYNC_CAUSES(X) RESYNC_CAUSE_COUNT, /* as last_cause: none yet */
 };
+#undef X
+
+extern const char *const resync_cause_labels[RESYNC_CAUSE_COUNT];
 
 #define SERVE_PROGRAMS 8 /* the tracepoint program, the iterators, and room */
 

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/util.h"
+#include "serve/metrics.h"
+#include "serve/process.h"
+
+#include <tcpwatch/control.h>
+
+#define LABELS_SIZE 128 /* bytes; the longest has two states */
+
+struct page {
+	const struct metrics_input *input;
+	enum metrics_format format;
+	struct text *text;
+	const struct family *family; /* the one being written */
+	struct process process;
+};
+
+enum type { GAUGE, COUNTER, HISTOGRAM };
+
+struct family {
+	const char *name; /* without the _total of a counter */
+	enum type type;
+	const char *unit; /* the name's last word; "" where it is a plain number */
+	const char *help;
+	void (*emit)(struct page *p);
+	bool (*wanted)(const struct metrics_input *input); /* NULL: always */
+};
+
+static const char *const state_labels[TW_STATE_SLOTS] = {
+#define X(number, name, label) [number] = label,
+	TW_TCP_STATES(X)
+#undef X
+};
+
+static const char *const family_labels[NETNS_FAMILIES] = {
+	[NETNS_IPV4] = "ipv4",
+	[NETNS_IPV6] = "ipv6",
+};
+
+#define FOR_EACH_STATE(state) for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+
+/*
+ * What the kernel can do, and what the model adds for minisockets, of which the kernel says
+ * nothing: RFC 9293 section 3.3.2, tcp_set_state() and inet_csk_clone_lock().
+ */
+static const struct transition {
+	uint8_t from, to;
+} transitions[] = {
+	{TW_CLOSE, TW_SYN_SENT},         {TW_CLOSE, TW_LISTEN},
+	{TW_LISTEN, TW_SYN_RECV}, /* the child of a listener */
+	{TW_LISTEN, TW_CLOSE},           {TW_SYN_SENT, TW_ESTABLISHED},
+	{TW_SYN_SENT, TW_SYN_RECV}, /* both opened at once */
+	{TW_SYN_SENT, TW_CLOSE},         {TW_SYN_RECV, TW_ESTABLISHED},
+	{TW_SYN_RECV, TW_FIN_WAIT1},     {TW_SYN_RECV, TW_CLOSE_WAIT},
+	{TW_SYN_RECV, TW_CLOSE},         {TW_ESTABLISHED, TW_FIN_WAIT1},
+	{TW_ESTABLISHED, TW_CLOSE_WAIT}, {TW_ESTABLISHED, TW_CLOSE},
+	{TW_FIN_WAIT1, TW_FIN_WAIT2},    {TW_FIN_WAIT1, TW_CLOSING},
+	{TW_FIN_WAIT1, TW_TIME_WAIT},    {TW_FIN_WAIT1, TW_CLOSE},
+	{TW_FIN_WAIT2, TW_TIME_WAIT},    {TW_FIN_WAIT2, TW_CLOSE},
+	{TW_CLOSING, TW_TIME_WAIT},      {TW_CLOSING, TW_CLOSE},
+	{TW_TIME_WAIT, TW_CLOSE},        {TW_CLOSE_WAIT, TW_LAST_ACK},
+	{TW_CLOSE_WAIT, TW_CLOSE},       {TW_LAST_ACK, TW_CLOSE},
+};
+
+static void sample_name(struct page *p, const char *suffix, const char *labels, va_list arguments)
+{
+	char text[LABELS_SIZE];
+
+	text_printf(p->text, "%s%s", p->family->name, suffix);
+	if (!labels)
+		return;
+	vsnprintf(text, sizeof(text), labels, arguments);
+	text_printf(p->text, "{%s}", text);
+}
+
+static const char *suffix_of(const struct family *family)
+{
+	return family->type == COUNTER ? "_total" : "";
+}
+
+/* One sample; labels is a format, or NULL for none. */
+static void integer(struct page *p, uint64_t value, const char *labels, ...) _printf_(3, 4);
+static void number(struct page *p, double value, const char *labels, ...) _printf_(3, 4);
+
+static void integer(struct page *p, uint64_t value, const char *labels, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, labels);
+	sample_name(p, suffix_of(p->family), labels, arguments);
+	va_end(arguments);
+	text_printf(p->text, " %" PRIu64 "\n", value);
+}
+
+static void number(struct page *p, double value, const char *labels, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, labels);
+	sample_name(p, suffix_of(p->family), labels, arguments);
+	va_end(arguments);
+	text_printf(p->text, " %.15g\n", value);
+}
+
+static double seconds_of(uint64_t ns)
+{
+	return (double)ns / (double)NSEC_PER_SEC;
+}
+
+static void emit_connections(struct page *p)
+{
+	FOR_EACH_STATE(state)
+	{
+		for (unsigned family = 0; family < NETNS_FAMILIES; family++)
+			integer(p, model_connections(p->input->model, state, family),
+				"state=\"%s\",family=\"%s\"", state_labels[state],
+				family_labels[family]);
+	}
+}
+
+static void emit_node_exporter(struct page *p)
+{
+	FOR_EACH_STATE(state)
+	integer(p,
+		model_connections(p->input->model, state, NETNS_IPV4) +
+			model_connections(p->input->model, state, NETNS_IPV6),
+		"state=\"%s\"", state_labels[state]);
+}
+
+static void emit_untracked(struct page *p)
+{
+	integer(p, model_untracked(p->input->model), NULL);
+}
+
+static uint64_t all_transitions(const struct stats *stats)
+{
+	uint64_t sum = 0;
+
+	FOR_EACH_STATE(from)
+	{
+		FOR_EACH_STATE(to)
+		sum += stats->transitions[from][to];
+	}
+	return sum;
+}
+
+static void emit_transitions(struct page *p)
+{
+	const struct stats *stats = model_stats(p->input->model);
+	uint64_t other = all_transitions(stats);
+
+	for (size_t i = 0; i < ARRAY_SIZE(transitions); i++) {
+		const struct transition *t = &transitions[i];
+		uint64_t count = stats->transitions[t->from][t->to];
+
+		integer(p, count, "from=\"%s\",to=\"%s\"", state_labels[t->from],
+			state_labels[t->to]);
+		other -= count;
+	}
+	integer(p, other, "from=\"other\",to=\"other\"");
+}
+
+/* OpenMetrics 1.0 wants a canonical float, "1.0"; Prometheus' own format has always had "1". */
+static void bucket(struct page *p, const char *state, double bound, uint64_t count)
+{
+	char le[32];
+
+	snprintf(le, sizeof(le), "%g", bound);
+	if (p->format == METRICS_OPENMETRICS && !strpbrk(le, ".e"))
+		snprintf(le, sizeof(le), "%g.0", bound);
+	text_printf(p->text, "%s_bucket{state=\"%s\",le=\"%s\"} %" PRIu64 "\n", p->family->name,
+		    state, le, count);
+}
+
+static void emit_durations(struct page *p)
+{
+	FOR_EACH_STATE(state)
+	{
+		const struct histogram *h = &model_stats(p->input->model)->durations[state];
+		const char *name = p->family->name, *label = state_labels[state];
+		uint64_t count = 0;
+
+		for (size_t i = 0; i < DURATION_BOUNDS; i++) {
+			count += h->buckets[i];
+			bucket(p, label, duration_bounds[i], count);
+		}
+		count += h->buckets[DURATION_BOUNDS];
+		text_printf(p->text, "%s_bucket{state=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name,
+			    label, count);
+		text_printf(p->text, "%s_sum{state=\"%s\"} %.15g\n", name, label, h->sum);
+		text_printf(p->text, "%s_count{state=\"%s\"} %" PRIu64 "\n", name, label, count);
+	}
+}
+
+static void emit_oldest(struct page *p)
+{
+	const struct table *table = model_table(p->input->model);
+
+	FOR_EACH_STATE(state)
+	{
+		const struct connection *c = table_oldest(table, state);
+		uint64_t now = p->input->now_ns;
+		bool present = c && !(c->flags & CONNECTION_GONE) && c->entered_ns < now;
+
+		number(p, present ? seconds_of(now - c->entered_ns) : 0, "state=\"%s\"",
+		       state_labels[state]);
+	}
+}
+
+static void emit_connect_failures(struct page *p)
+{
+	for (size_t i = 0; i < CONNECT_FAILURE_COUNT; i++)
+		integer(p, model_stats(p->input->model)->connect_failures[i], "reason=\"%s\"",
+			connect_failure_labels[i]);
+}
+
+static void emit_closed(struct page *p)
+{
+	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+		integer(p, model_stats(p->input->model)->closed[i], "reason=\"%s\"",
+			close_reason_labels[i]);
+}
+
+static void emit_events(struct page *p)
+{
+	integer(p, model_stats(p->input->model)->events, NULL);
+}
+
+static void emit_events_malformed(struct page *p)
+{
+	integer(p, model_stats(p->input->model)->events_malformed, NULL);
+}
+
+static void emit_events_lost(struct page *p)
+{
+	integer(p, model_stats(p->input->model)->events_lost, "reason=\"ring_full\"");
+}
+
+static void emit_resyncs(struct page *p)
+{
+	for (size_t i = 0; i < RESYNC_CAUSE_COUNT; i++)
+		integer(p, p->input->status->resyncs[i], "cause=\"%s\"", resync_cause_labels[i]);
+}
+
+static void emit_resync_drift(struct page *p)
+{
+	FOR_EACH_STATE(state)
+	integer(p, p->input->status->last_drift.by_state[state], "state=\"%s\"",
+		state_labels[state]);
+}
+
+static void emit_resync_duration(struct page *p)
+{
+	number(p, seconds_of(p->input->status->last_resync_ns), NULL);
+}
+
+static void emit_table_entries(struct page *p)
+{
+	integer(p, table_size(model_table(p->input->model)), NULL);
+}
+
+static void emit_table_capacity(struct page *p)
+{
+	integer(p, table_capacity(model_table(p->input->model)), NULL);
+}
+
+static void emit_namespaces(struct page *p)
+{
+	const struct netns_table *namespaces = model_netns(p->input->model);
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < netns_count(namespaces); i++)
+		count += netns_at(namespaces, i)->inum != 0;
+	integer(p, count, NULL);
+}
+
+static bool kernel_counts_programs(const struct metrics_input *input)
+{
+	return input->status->program_count > 0;
+}
+
+static void emit_program_seconds(struct page *p)
+{
+	const struct serve_status *status = p->input->status;
+
+	for (size_t i = 0; i < status->program_count; i++)
+		number(p, seconds_of(status->programs[i].run_ns), "program=\"%s\"",
+		       status->programs[i].name);
+}
+
+static void emit_program_runs(struct page *p)
+{
+	const struct serve_status *status = p->input->status;
+
+	for (size_t i = 0; i < status->program_count; i++)
+		integer(p, status->programs[i].runs, "program=\"%s\"", status->programs[i].name);
+}
+
+static void emit_mode(struct page *p)
+{
+	static const char *const modes[] = {"ebpf", "diag"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		integer(p, !strcmp(p->input->status->mode, modes[i]), "mode=\"%s\"", modes[i]);
+}
+
+static void emit_build_info(struct page *p)
+{
+	integer(p, 1, "version=\"" TW_VERSION "\"");
+}
+
+static void emit_cpu_seconds(struct page *p)
+{
+	number(p, p->process.cpu_seconds, NULL);
+}
+
+static void emit_resident_memory(struct page *p)
+{
+	integer(p, p->process.resident_bytes, NULL);
+}
+
+static void emit_virtual_memory(struct page *p)
+{
+	integer(p, p->process.virtual_bytes, NULL);
+}
+
+static void emit_open_fds(struct page *p)
+{
+	integer(p, p->process.open_fds, NULL);
+}
+
+static void emit_max_fds(struct page *p)
+{
+	integer(p, p->process.max_fds, NULL);
+}
+
+static void emit_start_time(struct page *p)
+{
+	number(p, seconds_of(p->input->status->start_unix_ns), NULL);
+}
+
+static bool wants_node_exporter(const struct metrics_input *input)
+{
+	return input->compat_node_exporter;
+}
+
+static const struct family families[] = {
+	{"tcpwatch_connections", GAUGE, "",
+	 "TCP connections in all network namespaces, by state and by family of the socket.",
+	 emit_connections, NULL},
+	{"tcpwatch_connections_untracked", GAUGE, "",
+	 "Connections that are counted, but not tracked one by one.", emit_untracked, NULL},
+	{"tcpwatch_transitions", COUNTER, "", "Transitions from one TCP state to another.",
+	 emit_transitions, NULL},
+	{"tcpwatch_state_duration_seconds", HISTOGRAM, "seconds",
+	 "Time that connections spent in a state, observed when they left it.", emit_durations,
+	 NULL},
+	{"tcpwatch_state_oldest_age_seconds", GAUGE, "seconds",
+	 "How long the connection longest in the state has been in it; 0 when there is none.",
+	 emit_oldest, NULL},
+	{"tcpwatch_connect_failures", COUNTER, "", "Calls of connect() that failed, by reason.",
+	 emit_connect_failures, NULL},
+	{"tcpwatch_closed", COUNTER, "", "Connections that ended, by the way they ended.",
+	 emit_closed, NULL},
+	{"tcpwatch_events", COUNTER, "", "Transitions received from the kernel.", emit_events,
+	 NULL},
+	{"tcpwatch_events_malformed", COUNTER, "",
+	 "Records from the kernel that were passed over, as they made no sense.",
+	 emit_events_malformed, NULL},
+	{"tcpwatch_events_lost", COUNTER, "", "Transitions that were lost on their way, by reason.",
+	 emit_events_lost, NULL},
+	{"tcpwatch_resyncs", COUNTER, "",
+	 "Rounds in which the table was compared with the kernel's sockets, by cause.",
+	 emit_resyncs, NULL},
+	{"tcpwatch_resync_drift", GAUGE, "",
+	 "Connections that the last round found to be in another state than the table said.",
+	 emit_resync_drift, NULL},
+	{"tcpwatch_resync_duration_seconds", GAUGE, "seconds", "How long the last round took.",
+	 emit_resync_duration, NULL},
+	{"tcpwatch_table_entries", GAUGE, "", "Connections in the table.", emit_table_entries,
+	 NULL},
+	{"tcpwatch_table_capacity", GAUGE, "", "The most connections that the table can hold.",
+	 emit_table_capacity, NULL},
+	{"tcpwatch_namespaces", GAUGE, "", "Network namespaces that are watched.", emit_namespaces,
+	 NULL},
+	{"tcpwatch_bpf_run_seconds", COUNTER, "seconds",
+	 "Time spent in the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
+	 emit_program_seconds, kernel_counts_programs},
+	{"tcpwatch_bpf_runs", COUNTER, "",
+	 "Runs of the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
+	 emit_program_runs, kernel_counts_programs},
+	{"tcpwatch_mode", GAUGE, "",
+	 "1 for the way in which the kernel is watched: ebpf by events, diag by polling.",
+	 emit_mode, NULL},
+	{"tcpwatch_build_info", GAUGE, "", "1; the labels tell of the program.", emit_build_info,
+	 NULL},
+	{"process_cpu_seconds", COUNTER, "seconds",
+	 "Time that the daemon spent on processors, in user and system mode.", emit_cpu_seconds,
+	 NULL},
+	{"process_resident_memory_bytes", GAUGE, "bytes", "The daemon's resident memory.",
+	 emit_resident_memory, NULL},
+	{"process_virtual_memory_bytes", GAUGE, "bytes", "The daemon's virtual memory.",
+	 emit_virtual_memory, NULL},
+	{"process_open_fds", GAUGE, "", "Open file descriptors.", emit_open_fds, NULL},
+	{"process_max_fds", GAUGE, "", "The most file descriptors that may be open.", emit_max_fds,
+	 NULL},
+	{"process_start_time_seconds", GAUGE, "seconds",
+	 "When the daemon started, in seconds since 1970.", emit_start_time, NULL},
+	{"node_tcp_connection_states", GAUGE, "",
+	 "Number of connection states, under the name that node_exporter has for it.",
+	 emit_node_exporter, wants_node_exporter},
+};
+
+static void write_family(struct page *p, const struct family *family)
+{
+	static const char *const types[] = {
+		[GAUGE] = "gauge",
+		[COUNTER] = "counter",
+		[HISTOGRAM] = "histogram",
+	};
+	/* the text format names the samples, OpenMetrics the family */
+	const char *suffix = p->format == METRICS_TEXT ? suffix_of(family) : "";
+
+	p->family = family;
+	text_printf(p->text, "# HELP %s%s %s\n", family->name, suffix, family->help);
+	text_printf(p->text, "# TYPE %s%s %s\n", family->name, suffix, types[family->type]);
+	if (p->format == METRICS_OPENMETRICS && *family->unit)
+		text_printf(p->text, "# UNIT %s %s\n", family->name, family->unit);
+	family->emit(p);
+}
+
+void metrics_page(const struct metrics_input *input, enum metrics_format format, struct text *text)
+{
+	struct page p = {.input = input, .format = format, .text = text};
+
+	process_read(&p.process);
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		if (!families[i].wanted || families[i].wanted(input))
+			write_family(&p, &families[i]);
+	}
+	if (format == METRICS_OPENMETRICS)
+		text_printf(text, "# EOF\n");
+}
+
+const char *metrics_content_type(enum metrics_format format)
+{
+	static const char *const types[] = {
+		[METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+		[METRICS_OPENMETRICS] =
+			"application/openmetrics-text; version=1.0.0; charset=utf-8",
+	};
+
+	return types[format];
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page for Prometheus: aggregate figures of the model, never an address or a process of a
+ * connection. Each family is a row of a table. Its cost grows with states and namespaces, not with
+ * connections.
+ */
+#ifndef SERVE_METRICS_H
+#define SERVE_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/model.h"
+#include "serve/status.h"
+#include "serve/text.h"
+
+enum metrics_format {
+	METRICS_TEXT,        /* Prometheus text format 0.0.4 */
+	METRICS_OPENMETRICS, /* OpenMetrics 1.0 */
+};
+
+/* What the Accept header (RFC 9110 section 12.5.1), or NULL for none, likes best; text when in
+ * doubt. */
+enum metrics_format metrics_format_of(const char *accept);
+const char *metrics_content_type(enum metrics_format format);
+
+struct metrics_input {
+	struct model *model; /* only read */
+	const struct serve_status *status;
+	uint64_t now_ns;           /* CLOCK_MONOTONIC */
+	bool compat_node_exporter; /* node_tcp_connection_states as well */
+};
+
+/* Appends the page; an error is text's. */
+void metrics_page(const struct metrics_input *input, enum metrics_format format, struct text *text);
+
+#endif
