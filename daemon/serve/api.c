@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "serve/api.h"
+#include "serve/json.h"
+#include "serve/metrics.h"
+#include "serve/walk.h"
+
+#include <tcpwatch/control.h>
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define PARAMETERS_MAX 8 /* as many as there are */
+
+static void refresh(const struct api *api)
+{
+	if (api->calls.refresh)
+		api->calls.refresh(api->calls.userdata);
+}
+
+static void answer_text(struct http_request *request, unsigned status, const char *text)
+{
+	char *body = strdup(text);
+
+	if (body)
+		http_answer(request, status, TEXT_PLAIN, body, strlen(body));
+}
+
+/* document is taken. */
+static void answer_json(struct http_request *request, unsigned status, struct json_object *document)
+{
+	char *body = NULL;
+	int length;
+
+	length = asprintf(
+		&body, "%s\n",
+		json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(document);
+	if (length >= 0)
+		http_answer(request, status, "application/json", body, (size_t)length);
+}
+
+struct parameters {
+	enum filter_set set;
+	struct filter filter;
+	const char *names[PARAMETERS_MAX];
+	size_t count;
+	char error[FILTER_ERROR_SIZE];
+};
+
+static int on_parameter(const char *name, const char *value, void *userdata)
+{
+	struct parameters *p = userdata;
+	int r;
+
+	for (size_t i = 0; i < p->count; i++) {
+		if (!strcmp(p->names[i], name)) {
+			snprintf(p->error, sizeof(p->error),
+				 "%s stands there twice, the second time with '%.60s'; once would "
+				 "be right",
+				 name, value ? value : "");
+			return -EINVAL;
+		}
+	}
+	r = filter_parse(&p->filter, p->set, name, value, p->error);
+	if (!r && p->count < PARAMETERS_MAX)
+		p->names[p->count++] = name;
+	return r;
+}
+
+/* 0, or -EINVAL after the request was answered. */
+static int read_filter(struct http_request *request, enum filter_set set, struct filter *ret)
+{
+	struct parameters p = {.set = set, .filter = FILTER_INIT};
+
+	if (http_arguments(request, on_parameter, &p)) {
+		http_answer_error(request, 400, "%s",
+				  *p.error ? p.error : "a parameter has a NUL byte in it");
+		return -EINVAL;
+	}
+	*ret = p.filter;
+	return 0;
+}
+
+static int on_unknown_parameter(const char *name, const char *value, void *userdata)
+{
+	(void)value;
+	http_answer_error(userdata, 400, "'%.60s': there are no parameters here", name);
+	return -EINVAL;
+}
+
+/* Whether the request is without parameters; else it has been answered. */
+static bool no_parameters(struct http_request *request)
+{
+	return !http_arguments(request, on_unknown_parameter, request);
+}
+
+static void on_status(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+
+	if (!no_parameters(request))
+		return;
+	refresh(api);
+	answer_json(request, 200, json_status(api->model, api->status, now_ns(CLOCK_MONOTONIC)));
+}
+
+static void on_connections(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct filter filter;
+	struct walk *walk;
+
+	if (read_filter(request, FILTER_LIST, &filter))
+		return;
+	refresh(api);
+	if (!walk_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &walk))
+		http_answer_stream(request, "application/x-ndjson", &walk_source, walk, NULL);
+}
+
+static void on_watch(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct filter filter;
+
+	if (!read_filter(request, FILTER_WATCH, &filter))
+		watch_answer(api->watch, request, &filter);
+}
+
+static void on_resync(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct json_object *document;
+	int r;
+
+	if (!no_parameters(request))
+		return;
+	r = api->calls.resync(api->calls.userdata);
+	if (r) {
+		http_answer_error(request, 503, "no resync could be started: %s", strerror(-r));
+		return;
+	}
+	document = json_object_new_object();
+	json_object_object_add(document, "resync", json_object_new_string("started"));
+	answer_json(request, 202, document);
+}
+
+static void on_config(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+
+	if (no_parameters(request))
+		answer_json(request, 200, json_settings(api->settings));
+}
+
+static void on_metrics(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	enum metrics_format format = metrics_format_of(http_header(request, "Accept"));
+	_cleanup_text_ struct text page = {0};
+	struct metrics_input input;
+
+	refresh(api);
+	input = (struct metrics_input){
+		.model = api->model,
+		.status = api->status,
+		.now_ns = now_ns(CLOCK_MONOTONIC),
+		.compat_node_exporter = api->settings->compat_node_exporter,
+	};
+	metrics_page(&input, format, &page);
+	if (!page.error)
+		http_answer(request, 200, metrics_content_type(format), TAKE_PTR(page.data),
+			    page.length);
+}
+
+static void on_healthy(struct http_request *request, void *userdata)
+{
+	(void)userdata;
+	answer_text(request, 200, "tcpwatch is alive\n");
+}
+
+static void on_ready(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+
+	if (model_known(api->model))
+		answer_text(request, 200, "tcpwatch is ready\n");
+	else
+		answer_text(request, 503, "tcpwatch has not counted all connections yet\n");
+}
+
+static void on_root(struct http_request *request, void *userdata)
+{
+	(void)userdata;
+	answer_text(request, 200,
+		    "tcpwatch " TW_VERSION ": TCP connections by state. See /metrics\n");
+}
+
+const struct http_route api_control_routes[] = {
+	{HTTP_GET, TW_PATH_STATUS, on_status}, {HTTP_GET, TW_PATH_CONNECTIONS, on_connections},
+	{HTTP_GET, TW_PATH_WATCH, on_watch},   {HTTP_POST, TW_PATH_RESYNC, on_resync},
+	{HTTP_GET, TW_PATH_CONFIG, on_config},
+};
+const size_t api_control_route_count = ARRAY_SIZE(api_control_routes);
+
+const struct http_route api_public_routes[] = {
+	{HTTP_GET, "/metrics", on_metrics},
+	{HTTP_GET, "/-/healthy", on_healthy},
+	{HTTP_GET, "/-/ready", on_ready},
+	{HTTP_GET, "/", on_root},
+};
+const size_t api_public_route_count = ARRAY_SIZE(api_public_routes);

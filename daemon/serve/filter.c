@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "serve/filter.h"
+
+#define QUOTED 60                           /* characters of a value that a message repeats */
+#define OLDER_THAN_MAX UINT64_C(1000000000) /* seconds; some 30 years */
+#define MAPPED_BITS 96                      /* of ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
+
+static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+static const struct {
+	uint32_t bit;
+	const char *label;
+} states[] = {
+#define X(number, name, label) {TW_STATE_BIT(number), label},
+	TW_TCP_STATES(X)
+#undef X
+};
+
+/* Decimal digits and nothing else, min to max. */
+static int parse_number(const char *s, size_t length, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (!length)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return -EINVAL;
+		value = value * 10 + (uint64_t)(s[i] - '0');
+		if (value > max)
+			return -EINVAL;
+	}
+	if (value < min)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+static uint32_t state_bit(const char *label, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+		if (strlen(states[i].label) == length && !memcmp(states[i].label, label, length))
+			return states[i].bit;
+	}
+	return 0;
+}
+
+static int parse_states(struct filter *f, const char *value)
+{
+	uint32_t mask = 0;
+
+	for (const char *s = value;; s++) {
+		size_t length = strcspn(s, ",");
+		uint32_t bit = state_bit(s, length);
+
+		if (!bit)
+			return -EINVAL;
+		mask |= bit;
+		s += length;
+		if (!*s)
+			break;
+	}
+	f->states = mask;
+	return 0;
+}
+
+static int parse_port(struct filter *f, const char *value)
+{
+	uint64_t port;
+
+	if (parse_number(value, strlen(value), 1, UINT16_MAX, &port))
+		return -EINVAL;
+	f->port = (uint16_t)port;
+	return 0;
+}
+
+static bool equal_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	uint8_t mask = (uint8_t)(0xff00U >> bits % 8);
+
+	if (memcmp(a, b, bits / 8))
+		return false;
+	return !mask || !((a[bits / 8] ^ b[bits / 8]) & mask);
+}
+
+/* Whether no bit is set past the prefix: what has some is more often a slip than meant. */
+static bool clean_past(const uint8_t *address, unsigned bits, unsigned size)
+{
+	static const uint8_t zero[16];
+
+	if (bits % 8 && address[bits / 8] & (0xffU >> bits % 8))
+		return false;
+	bits = (bits + 7) / 8;
+	return !memcmp(address + bits, zero, size - bits);
+}
+
+static int parse_remote(struct filter *f, const char *value)
+{
+	size_t length = strcspn(value, "/");
+	int family = memchr(value, ':', length) ? AF_INET6 : AF_INET;
+	unsigned size = family == AF_INET6 ? 16 : 4;
+	char text[INET6_ADDRSTRLEN];
+	uint8_t address[16] = {0};
+	uint64_t bits = 8 * size;
+
+	if (length >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, value, length);
+	text[length] = '\0';
+	if (inet_pton(family, text, address) != 1)
+		return -EINVAL;
+	if (value[length] &&
+	    parse_number(value + length + 1, strlen(value + length + 1), 0, bits, &bits))
+		return -EINVAL;
+	if (!clean_past(address, (unsigned)bits, size))
+		return -EINVAL;
+	memcpy(f->remote.address, address, sizeof(address));
+	f->remote.family = family;
+	f->remote.length = (unsigned)bits;
+	return 0;
+}
+
+static int parse_owner(struct filter *f, const char *value)
+{
+	bool uid = !strncmp(value, "uid:", 4);
+	const char *digits = uid ? value + 4 : value;
+	uint64_t id;
+
+	if (!parse_number(digits, strlen(digits), !uid, UINT32_MAX - 1, &id)) {
+		f->owner = uid ? FILTER_OWNER_UID : FILTER_OWNER_PID;
+		f->owner_id = (uint32_t)id;
+		return 0;
+	}
+	if (uid || !*value || strlen(value) >= sizeof(f->owner_comm))
+		return -EINVAL;
+	f->owner = FILTER_OWNER_COMM;
+	memcpy(f->owner_comm, value, strlen(value) + 1);
+	return 0;
+}
+
+static int parse_netns(struct filter *f, const char *value)
+{
+	uint64_t inum;
+
+	if (parse_number(value, strlen(value), 1, UINT32_MAX, &inum))
+		return -EINVAL;
+	f->netns = (uint32_t)inum;
+	return 0;
+}
+
+/* Seconds with up to nine decimals. */
+static int parse_older_than(struct filter *f, const char *value)
+{
+	size_t whole = strcspn(value, "."), decimals;
+	uint64_t seconds, fraction = 0;
+
+	if (parse_number(value, whole, 0, OLDER_THAN_MAX, &seconds))
+		return -EINVAL;
+	if (value[whole]) {
+		decimals = strlen(value + whole + 1);
+		if (decimals > 9 ||
+		    parse_number(value + whole + 1, decimals, 0, UINT64_MAX, &fraction))
+			return -EINVAL;
+		for (; decimals < 9; decimals++)
+			fraction *= 10;
+	}
+	f->older_than_ns = seconds * NSEC_PER_SEC + fraction;
+	return 0;
+}
+
+static int parse_sort(struct filter *f, const char *value)
+{
+	if (strcmp(value, "age"))
+		return -EINVAL;
+	f->by_age = true;
+	return 0;
+}
+
+static int parse_limit(struct filter *f, const char *value)
+{
+	return parse_number(value, strlen(value), 1, UINT32_MAX, &f->limit);
+}
+
+static const struct parameter {
+	const char *name;
+	bool watch; /* /v1/watch has it too */
+	int (*parse)(struct filter *f, const char *value);
+	const char *right;
+} parameters[] = {
+	{"state", true, parse_states,
+	 "states separated by commas, of established, syn_sent, syn_recv, fin_wait1, fin_wait2, "
+	 "time_wait, close, close_wait, last_ack, listen and closing"},
+	{"port", true, parse_port, "a number from 1 to 65535"},
+	{"remote", true, parse_remote,
+	 "an address such as 192.0.2.1 or a prefix such as 10.0.0.0/8, with no bit set past it"},
+	{"owner", true, parse_owner,
+	 "a process's name of up to 15 bytes, a pid, or uid: and a number"},
+	{"netns", true, parse_netns, "the inode number of a network namespace, as lsns shows it"},
+	{"older_than", false, parse_older_than, "a number of seconds, such as 60 or 0.5"},
+	{"sort", false, parse_sort, "age"},
+	{"limit", false, parse_limit, "a number of rows, from 1 on"},
+};
+
+static const struct parameter *find(enum filter_set set, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		if (!strcmp(parameters[i].name, name) &&
+		    (set == FILTER_LIST || parameters[i].watch))
+			return &parameters[i];
+	}
+	return NULL;
+}
+
+int filter_parse(struct filter *f, enum filter_set set, const char *name, const char *value,
+		 char error[FILTER_ERROR_SIZE])
+{
+	const struct parameter *p = find(set, name);
+
+	if (!p) {
+		snprintf(error, FILTER_ERROR_SIZE,
+			 "there is no parameter '%.*s' here: state, port, remote, owner%s", QUOTED,
+			 name,
+			 set == FILTER_LIST ? ", netns, older_than, sort and limit would be right"
+					    : " and netns would be right");
+		return -EINVAL;
+	}
+	if (p->parse(f, value ? value : "")) {
+		snprintf(error, FILTER_ERROR_SIZE, "%s: '%.*s' is not %s", name, QUOTED,
+			 value ? value : "", p->right);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* An IPv4 prefix takes what an IPv6 socket speaks to over IPv4 as well. */
+static bool remote_matches(const struct filter *f, const struct filter_subject *s)
+{
+	const uint8_t *address = s->remote;
+
+	if (!f->remote.family)
+		return true;
+	if (f->remote.family == AF_INET && s->family == AF_INET6) {
+		if (!equal_bits(address, mapped_prefix, MAPPED_BITS))
+			return false;
+		address += sizeof(mapped_prefix);
+	} else if (f->remote.family != s->family) {
+		return false;
+	}
+	return equal_bits(address, f->remote.address, f->remote.length);
+}
+
+static bool owner_matches(const struct filter *f, const struct filter_subject *s)
+{
+	switch (f->owner) {
+	case FILTER_OWNER_COMM:
+		return !strncmp(f->owner_comm, s->comm, TW_COMM_SIZE);
+	case FILTER_OWNER_PID:
+		return f->owner_id == s->pid;
+	case FILTER_OWNER_UID:
+		return f->owner_id == s->uid;
+	default:
+		return true;
+	}
+}
+
+bool filter_matches(const struct filter *f, const struct filter_subject *s)
+{
+	if (f->port && f->port != s->local_port && f->port != s->remote_port)
+		return false;
+	if (f->netns && f->netns != s->netns)
+		return false;
+	return owner_matches(f, s) && remote_matches(f, s);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/util.h"
+#include "serve/json.h"
+
+#include <tcpwatch/control.h>
+
+static const char *const state_labels[TW_STATE_SLOTS] = {
+#define X(number, name, label) [number] = label,
+	TW_TCP_STATES(X)
+#undef X
+};
+
+#define FOR_EACH_STATE(state) for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+
+/* key: a constant, and new in the object. */
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+	json_object_object_add_ex(object, key, value,
+				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+	add(object, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+	add(object, key, json_object_new_uint64(number));
+}
+
+/* With as many digits after the point: json-c itself writes 17 in all. */
+static struct json_object *decimal(int digits, double value)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%.*f", digits, value);
+	return json_object_new_double_s(value, text);
+}
+
+static double age_seconds(uint64_t entered_ns, uint64_t now_ns)
+{
+	return now_ns > entered_ns ? (double)(now_ns - entered_ns) / (double)NSEC_PER_SEC : 0;
+}
+
+static void add_address(struct json_object *object, const char *key, bool ipv6,
+			const uint8_t address[16])
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(ipv6 ? AF_INET6 : AF_INET, address, text, sizeof(text));
+	add_text(object, key, text);
+}
+
+static void add_addresses(struct json_object *object, bool ipv6, const uint8_t local[16],
+			  uint16_t local_port, const uint8_t remote[16], uint16_t remote_port)
+{
+	add_text(object, "family", ipv6 ? "ipv6" : "ipv4");
+	add_address(object, "local", ipv6, local);
+	add_number(object, "local_port", local_port);
+	add_address(object, "remote", ipv6, remote);
+	add_number(object, "remote_port", remote_port);
+}
+
+static void add_comm(struct json_object *object, const char comm[TW_COMM_SIZE])
+{
+	char clean[UTF8_CLEAN_SIZE(TW_COMM_SIZE)];
+
+	utf8_clean(comm, strnlen(comm, TW_COMM_SIZE), clean, sizeof(clean));
+	add(object, "comm", *clean ? json_object_new_string(clean) : NULL);
+}
+
+static const char *owner_kind(const struct connection *c, const struct owner *owner)
+{
+	if (c->flags & CONNECTION_SHADOW)
+		return "kernel";
+	return owner->pid ? "process" : "unknown";
+}
+
+static struct json_object *owner_of(const struct model *m, const struct connection *c)
+{
+	const struct owner *owner = owners_get(model_owners(m), c->owner);
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "kind", owner_kind(c, owner));
+	add(object, "pid", owner->pid ? json_object_new_uint64(owner->pid) : NULL);
+	add_comm(object, owner->comm);
+	add(object, "uid", owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
+	add(object, "unit", NULL);
+	add(object, "cgroup", NULL);
+	return object;
+}
+
+struct json_object *json_connection(const struct model *m, const struct connection *c,
+				    uint64_t now_ns)
+{
+	struct json_object *row = json_object_new_object();
+
+	add_number(row, "cookie", c->cookie);
+	add_number(row, "netns", netns_at(model_netns(m), c->netns)->inum);
+	add_text(row, "state", state_labels[c->state]);
+	add(row, "age_seconds", decimal(3, age_seconds(c->entered_ns, now_ns)));
+	add(row, "age_exact", json_object_new_boolean(c->flags & CONNECTION_EXACT));
+	add_addresses(row, c->flags & CONNECTION_IPV6, c->saddr, c->sport, c->daddr, c->dport);
+	add(row, "owner", owner_of(m, c));
+	add(row, "recv_queue", NULL);
+	add(row, "send_queue", NULL);
+	return row;
+}
+
+static struct json_object *error_name(int error)
+{
+	const char *name = error ? strerrorname_np(error) : NULL;
+
+	return name ? json_object_new_string(name) : NULL;
+}
+
+/* A double has 53 bits: microseconds since 1970 fit, in text they come out as they went in. */
+static struct json_object *unix_time(uint64_t ns)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%" PRIu64 ".%06" PRIu64, ns / NSEC_PER_SEC,
+		 ns % NSEC_PER_SEC / NSEC_PER_USEC);
+	return json_object_new_double_s((double)ns / (double)NSEC_PER_SEC, text);
+}
+
+struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns)
+{
+	struct json_object *row = json_object_new_object();
+	bool process = event->flags & TW_EVENT_PROCESS;
+
+	add(row, "time", unix_time(event->time_ns + offset_ns));
+	add_number(row, "cookie", event->cookie);
+	add_number(row, "netns", event->netns);
+	add_text(row, "from", state_labels[event->old_state]);
+	add_text(row, "to", state_labels[event->new_state]);
+	add_addresses(row, event->family == AF_INET6, event->saddr, event->sport, event->daddr,
+		      event->dport);
+	add(row, "error", error_name(event->error));
+	add(row, "pid", process ? json_object_new_uint64(event->pid) : NULL);
+	add_comm(row, process ? event->comm : (const char[TW_COMM_SIZE]){0});
+	add_number(row, "uid", event->uid);
+	return row;
+}
+
+struct json_object *json_missed(uint64_t count)
+{
+	struct json_object *row = json_object_new_object();
+
+	add_number(row, "missed", count);
+	return row;
+}
+
+static struct json_object *states_of(const uint64_t counts[TW_STATE_SLOTS])
+{
+	struct json_object *states = json_object_new_object();
+
+	FOR_EACH_STATE(state)
+	add_number(states, state_labels[state], counts[state]);
+	return states;
+}
+
+static struct json_object *rates_of(const struct stats *stats)
+{
+	struct json_object *rates = json_object_new_object();
+
+	FOR_EACH_STATE(state)
+	add(rates, state_labels[state], decimal(3, stats_rate(stats, state)));
+	return rates;
+}
+
+static struct json_object *oldest_of(const struct table *table, uint64_t now_ns)
+{
+	struct json_object *ages = json_object_new_object();
+
+	FOR_EACH_STATE(state)
+	{
+		const struct connection *c = table_oldest(table, state);
+		bool present = c && !(c->flags & CONNECTION_GONE);
+
+		add(ages, state_labels[state],
+		    present ? decimal(3, age_seconds(c->entered_ns, now_ns)) : NULL);
+	}
+	return ages;
+}
+
+static struct json_object *namespaces_of(const struct netns_table *namespaces)
+{
+	struct json_object *rows = json_object_new_array();
+
+	for (size_t i = 0; i < netns_count(namespaces); i++) {
+		const struct netns *n = netns_at(namespaces, i);
+		uint64_t counts[TW_STATE_SLOTS] = {0};
+		struct json_object *row;
+
+		if (!n->inum)
+			continue;
+		FOR_EACH_STATE(state)
+		counts[state] = netns_connections(n, state);
+		row = json_object_new_object();
+		add_number(row, "netns", n->inum);
+		add(row, "states", states_of(counts));
+		json_object_array_add(rows, row);
+	}
+	return rows;
+}
+
+static struct json_object *events_of(const struct stats *stats)
+{
+	struct json_object *events = json_object_new_object();
+
+	add_number(events, "received", stats->events);
+	add_number(events, "lost", stats->events_lost);
+	add_number(events, "malformed", stats->events_malformed);
+	return events;
+}
+
+static struct json_object *resync_of(const struct serve_status *status)
+{
+	struct json_object *resync = json_object_new_object();
+	bool any = status->last_cause < RESYNC_CAUSE_COUNT;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < RESYNC_CAUSE_COUNT; i++)
+		count += status->resyncs[i];
+	add_number(resync, "count", count);
+	add_number(resync, "last_drift", status->last_drift.total);
+	add_text(resync, "last_cause", any ? resync_cause_labels[status->last_cause] : "none");
+	add(resync, "last_seconds",
+	    decimal(6, (double)status->last_resync_ns / (double)NSEC_PER_SEC));
+	return resync;
+}
+
+static struct json_object *alerts_of(void)
+{
+	struct json_object *alerts = json_object_new_object();
+
+	add_number(alerts, "pending", 0);
+	add_number(alerts, "firing", 0);
+	return alerts;
+}
+
+static void add_counts(struct json_object *object, const struct model *m)
+{
+	uint64_t counts[TW_STATE_SLOTS] = {0}, sum = 0;
+
+	FOR_EACH_STATE(state)
+	{
+		counts[state] = model_connections(m, state, NETNS_IPV4) +
+				model_connections(m, state, NETNS_IPV6);
+		sum += counts[state];
+	}
+	add_number(object, "connections", sum);
+	add_number(object, "untracked", model_untracked(m));
+	add(object, "states", states_of(counts));
+}
+
+struct json_object *json_status(struct model *m, const struct serve_status *status, uint64_t now_ns)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "version", TW_VERSION);
+	add_text(object, "mode", status->mode);
+	add_text(object, "mode_reason", status->mode_reason);
+	add_text(object, "kernel", status->kernel);
+	add(object, "uptime_seconds", decimal(3, age_seconds(status->start_ns, now_ns)));
+	add_counts(object, m);
+	add(object, "rates", rates_of(model_stats(m)));
+	add(object, "oldest_seconds", oldest_of(model_table(m), now_ns));
+	add(object, "namespaces", namespaces_of(model_netns(m)));
+	add(object, "events", events_of(model_stats(m)));
+	add(object, "resync", resync_of(status));
+	add(object, "alerts", alerts_of());
+	return object;
+}
+
+static struct json_object *section_of(struct json_object *settings, const char *name)
+{
+	struct json_object *section = NULL;
+
+	if (json_object_object_get_ex(settings, name, &section))
+		return section;
+	section = json_object_new_object();
+	add(settings, name, section);
+	return section;
+}
+
+static void add_member(struct json_object *section, const struct conf_row *row, const char *text)
+{
+	struct json_object *list = NULL;
+
+	if (!json_object_object_get_ex(section, row->key, &list)) {
+		list = json_object_new_array();
+		add(section, row->key, list);
+	}
+	if (!row->nothing || strcmp(text, row->nothing))
+		json_object_array_add(list, json_object_new_string(text));
+}
+
+static void add_setting(const struct conf_row *row, const char *text, void *userdata)
+{
+	struct json_object *section = section_of(userdata, row->section);
+
+	if (row->type == CONF_LIST)
+		add_member(section, row, text);
+	else if (row->type == CONF_COUNT)
+		add_number(section, row->key, strtoull(text, NULL, 10));
+	else
+		add_text(section, row->key, text);
+}
+
+struct json_object *json_settings(const struct settings *settings)
+{
+	struct json_object *object = json_object_new_object();
+
+	settings_visit(settings, add_setting, object);
+	return object;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The JSON of the control socket, value by value: what tcpwatchctl and curl see. It decides nothing
+ * about which rows there are, and reads no clock. Without memory a value is NULL, which JSON writes
+ * as null.
+ */
+#ifndef SERVE_JSON_H
+#define SERVE_JSON_H
+
+#include <json-c/json.h>
+
+#include "model/model.h"
+#include "serve/status.h"
+#include "settings.h"
+
+/* A row of /v1/connections. now_ns: CLOCK_MONOTONIC. */
+struct json_object *json_connection(const struct model *m, const struct connection *c,
+				    uint64_t now_ns);
+/* A row of /v1/watch. offset_ns: CLOCK_REALTIME less CLOCK_MONOTONIC. */
+struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns);
+/* In place of as many rows of /v1/watch. */
+struct json_object *json_missed(uint64_t count);
+
+struct json_object *json_status(struct model *m, const struct serve_status *status,
+				uint64_t now_ns);
+/* Each value as a configuration file has it; a count as a number, a list as an array. */
+struct json_object *json_settings(const struct settings *settings);
+
+#endif

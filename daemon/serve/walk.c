@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "serve/json.h"
+#include "serve/lines.h"
+#include "serve/walk.h"
+
+#define STEPS_MAX \
+	8192 /* connections looked at in a row: about a millisecond, then the loop goes on */
+
+/* One state's list, and the connection of it that comes next. */
+struct head {
+	struct table_cursor cursor;
+	struct connection next; /* a copy: the table may change before its turn comes */
+	bool open;
+	bool full; /* there is a next */
+};
+
+struct walk {
+	struct model *model;
+	struct table *table;
+	struct filter filter;
+	struct lines lines;
+	uint64_t now_ns;
+	uint64_t began_ns; /* the model's time: what entered later is left out */
+	uint64_t rows;
+	unsigned steps;  /* since the loop had its turn */
+	uint32_t states; /* not opened yet */
+	struct head heads[TW_STATE_SLOTS];
+};
+
+int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->model = model;
+	w->table = model_table(model);
+	w->filter = *filter;
+	w->now_ns = now_ns;
+	w->began_ns = model_now_ns(model);
+	w->states = filter->states;
+	*ret = w;
+	return 0;
+}
+
+static void head_close(struct head *head)
+{
+	if (head->open)
+		table_cursor_close(&head->cursor);
+	head->open = false;
+}
+
+static void walk_free(void *userdata)
+{
+	struct walk *w = userdata;
+
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		head_close(&w->heads[state]);
+	lines_clear(&w->lines);
+	free(w);
+}
+
+static bool passes(const struct walk *w, const struct connection *c)
+{
+	const struct owner *owner = owners_get(model_owners(w->model), c->owner);
+	struct filter_subject subject = {
+		.netns = netns_at(model_netns(w->model), c->netns)->inum,
+		.local_port = c->sport,
+		.remote_port = c->dport,
+		.family = c->flags & CONNECTION_IPV6 ? AF_INET6 : AF_INET,
+		.remote = c->daddr,
+		.pid = owner->pid,
+		.uid = owner->uid,
+		.comm = owner->comm,
+	};
+
+	return !(c->flags & CONNECTION_GONE) && filter_matches(&w->filter, &subject);
+}
+
+/* Too young, and so is all that comes after it in its state: lists are in order of entry. */
+static bool too_young(const struct walk *w, const struct connection *c)
+{
+	return c->entered_ns > w->began_ns || c->entered_ns + w->filter.older_than_ns > w->now_ns;
+}
+
+/* To the next connection of the state that passes. HTTP_STREAM_AGAIN before it came that far. */
+static int head_fill(struct walk *w, struct head *head)
+{
+	const struct connection *c;
+
+	while (head->open && !head->full) {
+		if (w->steps++ == STEPS_MAX)
+			return HTTP_STREAM_AGAIN;
+		c = table_cursor_next(&head->cursor);
+		if (!c || too_young(w, c)) {
+			head_close(head);
+		} else if (passes(w, c)) {
+			head->next = *c;
+			head->full = true;
+		}
+	}
+	return 0;
+}
+
+static bool any_open(const struct walk *w)
+{
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+		if (w->heads[state].open)
+			return true;
+	}
+	return false;
+}
+
+/* By age all states at once, else the next one. */
+static void open_heads(struct walk *w)
+{
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+		struct head *head = &w->heads[state];
+
+		if (!(w->states & TW_STATE_BIT(state)))
+			continue;
+		table_cursor_open(w->table, TW_STATE_BIT(state), &head->cursor);
+		head->open = true;
+		w->states &= ~TW_STATE_BIT(state);
+		if (!w->filter.by_age)
+			return;
+	}
+}
+
+/* The head whose next connection is the oldest; NULL when there is none. */
+static int oldest_head(struct walk *w, struct head **ret)
+{
+	struct head *oldest = NULL;
+	int r;
+
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+		struct head *head = &w->heads[state];
+
+		r = head_fill(w, head);
+		if (r)
+			return r;
+		if (head->full && (!oldest || head->next.entered_ns < oldest->next.entered_ns))
+			oldest = head;
+	}
+	*ret = oldest;
+	return 0;
+}
+
+static int produce(void *userdata)
+{
+	struct walk *w = userdata;
+	struct head *head = NULL;
+	int r;
+
+	if (w->filter.limit && w->rows == w->filter.limit)
+		return HTTP_STREAM_END;
+	do {
+		if (!any_open(w))
+			open_heads(w);
+		r = oldest_head(w, &head);
+		if (r)
+			return r;
+	} while (!head && w->states);
+	if (!head)
+		return HTTP_STREAM_END;
+	lines_put(&w->lines, json_connection(w->model, &head->next, w->now_ns));
+	head->full = false;
+	w->rows++;
+	return LINES_PUT;
+}
+
+/* Since the walk rested the connection may have moved, ended, or given its place to another. */
+static void head_refresh(struct walk *w, struct head *head)
+{
+	const struct connection *c;
+
+	if (!head->full)
+		return;
+	c = head->next.flags & CONNECTION_SHADOW ? table_find_shadow(w->table, &head->next)
+						 : table_find(w->table, head->next.cookie);
+	if (c && c->state == head->next.state && c->entered_ns == head->next.entered_ns)
+		head->next = *c;
+	else
+		head->full = false;
+}
+
+static ssize_t walk_next(char *buffer, size_t size, void *userdata)
+{
+	struct walk *w = userdata;
+
+	w->steps = 0;
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		head_refresh(w, &w->heads[state]);
+	return lines_fill(&w->lines, buffer, size, produce, w);
+}
+
+const struct http_source walk_source = {walk_next, walk_free};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The walk behind /v1/connections: a stream of the connections that pass a filter, a few at a time
+ * while the table goes on changing. A connection that enters a state after the walk began is left
+ * out; one that has left the state in which it was met by the time it would be written, likewise.
+ * So none comes twice.
+ */
+#ifndef SERVE_WALK_H
+#define SERVE_WALK_H
+
+#include "model/model.h"
+#include "serve/filter.h"
+#include "serve/http.h"
+
+struct walk;
+
+/* model and its table outlive the walk. now_ns: CLOCK_MONOTONIC, from which ages count. 0, -ENOMEM.
+ */
+int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret);
+
+/* Its userdata is the walk, which it frees. */
+extern const struct http_source walk_source;
+
+#endif
