@@ -12,6 +12,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Set before the load: the daemon is woken once this many bytes wait; it drains on a timer
  * otherwise. */
 const volatile __u64 wake_bytes = 512 << 10;
+/* Set before the load: the one namespace to tell of, by its inode number; 0: all. */
+const volatile __u32 only_netns = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -54,6 +56,8 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 
 	/* also fires for MPTCP, DCCP and SCTP */
 	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (only_netns && sock_netns(sk) != only_netns)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {

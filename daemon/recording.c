@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "recording.h"
+
+#define BODY_MAX 128
+
+static const uint16_t body_sizes[] = {
+	[TW_RECORD_EVENT] = sizeof(struct tw_event),
+	[TW_RECORD_ROUND_BEGIN] = sizeof(struct tw_round),
+	[TW_RECORD_DUMP_BEGIN] = sizeof(struct tw_dump),
+	[TW_RECORD_SOCKET] = sizeof(struct tw_socket),
+	[TW_RECORD_DUMP_END] = sizeof(struct tw_dump),
+	[TW_RECORD_ROUND_END] = sizeof(struct tw_round),
+	[TW_RECORD_COUNTERS] = sizeof(struct tw_counters),
+	[TW_RECORD_NETNS_GONE] = sizeof(struct tw_dump),
+	[TW_RECORD_LOST] = sizeof(struct tw_lost),
+	[TW_RECORD_TICK] = sizeof(struct tw_tick),
+};
+
+struct recording {
+	FILE *file;
+	bool failed;
+};
+
+int recording_create(const char *path, struct recording **ret)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	_cleanup_fclose_ FILE *file = NULL;
+	struct recording *r;
+
+	if (fd < 0)
+		return -errno;
+	file = fdopen(fd, "w");
+	if (!file)
+		return -errno;
+	TAKE_FD(fd);
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->file = TAKE_PTR(file);
+	fwrite(TW_RECORDING_MAGIC, TW_RECORDING_MAGIC_SIZE, 1, r->file);
+	*ret = r;
+	return 0;
+}
+
+int recording_write(struct recording *r, enum tw_record_type type, const void *body)
+{
+	const struct tw_record_header header = {.type = (uint16_t)type, .size = body_sizes[type]};
+
+	if (r->failed)
+		return 0;
+	if (fwrite(&header, sizeof(header), 1, r->file) == 1 &&
+	    fwrite(body, header.size, 1, r->file) == 1)
+		return 0;
+	r->failed = true;
+	return -errno;
+}
+
+struct recording *recording_close(struct recording *r)
+{
+	if (!r)
+		return NULL;
+	if (fclose(r->file) && !r->failed)
+		log_error("the end of the recording is lost: %s", strerror(errno));
+	free(r);
+	return NULL;
+}
+
+/* 1: a record was read; 0: the file ended before it; or -EBADMSG, -EIO. */
+static int read_record(FILE *file, struct tw_record_header *header, uint8_t body[BODY_MAX],
+		       const char **ret_what)
+{
+	size_t got = fread(header, 1, sizeof(*header), file);
+
+	*ret_what = "it ends within a record: it was cut off";
+	if (!got && feof(file))
+		return 0;
+	if (got != sizeof(*header))
+		return ferror(file) ? -EIO : -EBADMSG;
+	if (header->type >= ARRAY_SIZE(body_sizes) || !body_sizes[header->type] ||
+	    header->size != body_sizes[header->type]) {
+		*ret_what = "there is no such record: it is damaged, or from another version";
+		return -EBADMSG;
+	}
+	if (fread(body, header->size, 1, file) != 1)
+		return ferror(file) ? -EIO : -EBADMSG;
+	return 1;
+}
+
+static int read_magic(const char *path, FILE *file)
+{
+	char magic[TW_RECORDING_MAGIC_SIZE];
+	struct stat st;
+
+	if (fstat(fileno(file), &st) < 0 || !S_ISREG(st.st_mode)) {
+		log_error("%s: not a recording: it is not an ordinary file", path);
+		return -EBADMSG;
+	}
+	if (fread(magic, sizeof(magic), 1, file) != 1 ||
+	    memcmp(magic, TW_RECORDING_MAGIC, sizeof(magic)) != 0) {
+		log_error("%s: not a recording of this version of tcpwatchd (see --record)", path);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int recording_read(const char *path, recording_record_fn *on_record, void *userdata)
+{
+	/* a pipe without a writer is refused below, not waited for */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_fclose_ FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	_Alignas(8) uint8_t body[BODY_MAX];
+	struct tw_record_header header;
+	const char *what;
+	long start;
+	int error;
+
+	if (!file) {
+		error = -errno;
+		log_error("%s: cannot be read: %s", path, strerror(-error));
+		return error;
+	}
+	error = read_magic(path, file);
+	if (error < 0)
+		return error;
+	while (start = ftell(file), (error = read_record(file, &header, body, &what)) > 0)
+		on_record((enum tw_record_type)header.type, body, userdata);
+	if (error == -EIO)
+		log_error("%s: cannot be read: %s", path, strerror(EIO));
+	else if (error < 0)
+		log_error("%s: byte %ld: %s", path, start, what);
+	return error;
+}
+
+_Static_assert(sizeof(struct tw_event) <= BODY_MAX && sizeof(struct tw_socket) <= BODY_MAX,
+	       "the largest bodies");

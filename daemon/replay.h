@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs the model on a recording, in the recording's own time: no privilege, no kernel, no clock.
+ */
+#ifndef REPLAY_H
+#define REPLAY_H
+
+#include "settings.h"
+
+/* Prints the status as it stood at the recording's end. 0, or a negative errno, logged. */
+int replay_run(const struct settings *settings, const char *path);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When to dump, within a budget of processor time. Pure: takes the time, keeps the account.
+ *
+ * The account gains share * time and loses what each dump costs; a dump may start while it is above
+ * zero. So cheap dumps follow each other quickly, dear ones seldom, and in the long run neither
+ * takes more than the share.
+ */
+#ifndef SCHEDULE_H
+#define SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct schedule {
+	double share;         /* of one core */
+	double balance_ns;    /* processor time to spend */
+	uint64_t updated_ns;  /* when the balance was */
+	uint64_t full_ns;     /* when the last full round ended */
+	uint64_t interval_ns; /* between full rounds that nothing but time asks for */
+	uint64_t interval_min_ns;
+
+	uint64_t loss_first_ns; /* of losses not yet healed; 0: none */
+	uint64_t loss_newest_ns;
+	uint64_t loss_pause_ns; /* not before this: the last healing round and a rest after it */
+};
+
+/* polling: full rounds are all there is, and come as often as the share allows, at most once a
+ * second. */
+void schedule_init(struct schedule *s, double share, bool polling, uint64_t now_ns);
+void schedule_set_share(struct schedule *s, double share);
+
+/* Whether a dump that only the budget forbids may start now. */
+bool schedule_affordable(struct schedule *s, uint64_t now_ns);
+void schedule_spent(struct schedule *s, uint64_t cost_ns);
+
+/* Whether it is time for a full round. */
+bool schedule_full_due(struct schedule *s, uint64_t now_ns);
+/* A full round has ended; drift: connections it had to correct. */
+void schedule_full_done(struct schedule *s, uint64_t now_ns, uint32_t drift);
+
+/* Transitions were lost. */
+void schedule_lost(struct schedule *s, uint64_t now_ns);
+/* Whether to heal now: losses have stopped for a moment, or went on for long enough. */
+bool schedule_heal_due(const struct schedule *s, uint64_t now_ns);
+void schedule_heal_started(struct schedule *s);
+/* cost_ns: of the round that healed. */
+void schedule_healed(struct schedule *s, uint64_t now_ns, uint64_t cost_ns);
+
+#endif

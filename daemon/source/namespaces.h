@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Finds the host's network namespaces, through the processes in them and the names below
+ * /run/netns, and keeps the files of each open. Open files keep a namespace alive, so those of one
+ * that nobody else uses are closed again.
+ */
+#ifndef SOURCE_NAMESPACES_H
+#define SOURCE_NAMESPACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/opener.h"
+
+struct namespace
+{
+	uint32_t inum;
+	struct opener_files files; /* diag is -1 where it could not be opened */
+	int error;                 /* why not, a negative errno */
+	bool found;                /* by the last scan */
+	bool fresh;                /* not dumped yet */
+	uint64_t segments;         /* received, when its request sockets were last dumped */
+};
+
+struct namespaces;
+
+/* all: every namespace of the host; otherwise the daemon's own alone. 0, or a negative errno. */
+int namespaces_new(bool all, struct namespaces **ret);
+struct namespaces *namespaces_free(struct namespaces *n);
+
+/*
+ * Looks through /proc and /run/netns: some 2 us for each process. What cannot be opened has an
+ * entry too, with the error, and is tried again the next time. 0, or a negative errno of reading
+ * /proc.
+ */
+int namespaces_scan(struct namespaces *n);
+/* One that a process was just seen in. 0, or a negative errno. */
+int namespaces_open(struct namespaces *n, uint32_t inum, uint32_t pid);
+void namespaces_close(struct namespaces *n, size_t index);
+
+/* The daemon's own comes first. */
+size_t namespaces_count(const struct namespaces *n);
+struct namespace *namespaces_at(const struct namespaces *n, size_t index);
+/* NULL when it is not known. */
+struct namespace *namespaces_find(const struct namespaces *n, uint32_t inum);
+
+#endif

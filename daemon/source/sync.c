@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "source/diag.h"
+#include "source/sync.h"
+
+/*
+ * A transition that came before a row may still be on its way through the ring when the row is
+ * read: the round ends this much after its last dump. A reservation is held for less than a
+ * microsecond.
+ */
+#define SETTLE_USEC (10 * 1000)
+#define TRIES_MAX 3 /* for a dump that the kernel says was interrupted */
+
+struct sync {
+	sd_event *loop;
+	struct namespaces *namespaces;
+	struct sync_calls calls;
+	sd_event_source *step;   /* enabled while dumps go on */
+	sd_event_source *settle; /* enabled between the last dump and the round's end */
+	bool active;
+	uint32_t states;
+	uint32_t *inums;
+	size_t count, next;
+	bool requested; /* of inums[next]: the request is sent, batches follow */
+	unsigned tries;
+	uint64_t cost_ns;
+	uint8_t buffer[DIAG_BUFFER_SIZE];
+};
+
+static struct tw_round round_now(const struct sync *s)
+{
+	return (struct tw_round){.time_ns = now_ns(CLOCK_MONOTONIC), .states = s->states};
+}
+
+static struct tw_dump dump_now(uint32_t netns, bool complete)
+{
+	return (struct tw_dump){
+		.time_ns = now_ns(CLOCK_MONOTONIC), .netns = netns, .complete = complete};
+}
+
+static void finish_dump(struct sync *s, int error)
+{
+	const struct tw_dump dump = dump_now(s->inums[s->next], !error);
+
+	if (error)
+		log_warning("the sockets of network namespace %u cannot be read (%s); its counts "
+			    "rest on "
+			    "transitions alone until the next resync",
+			    s->inums[s->next], strerror(-error));
+	s->calls.dump_end(&dump, s->calls.userdata);
+	s->requested = false;
+	s->tries = 0;
+	s->next++;
+}
+
+static void request(struct sync *s, const struct namespace *n)
+{
+	const struct tw_dump dump = dump_now(n->inum, false);
+	int error;
+
+	s->calls.dump_begin(&dump, s->calls.userdata);
+	error = diag_request(n->files.diag, s->states);
+	if (error < 0)
+		finish_dump(s, error);
+	else
+		s->requested = true;
+}
+
+static void receive(struct sync *s, const struct namespace *n)
+{
+	int length = diag_receive(n->files.diag, s->buffer), more = length;
+
+	s->calls.drain(s->calls.userdata);
+	if (length >= 0)
+		more = diag_parse(s->buffer, length, n->inum, s->calls.socket, s->calls.userdata);
+	if (more == -EINTR && ++s->tries < TRIES_MAX)
+		s->requested = false;
+	else if (more <= 0)
+		finish_dump(s, more);
+}
+
+static int on_step(sd_event_source *source, void *userdata)
+{
+	struct sync *s = userdata;
+	uint64_t started = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	const struct namespace *n = namespaces_find(s->namespaces, s->inums[s->next]);
+
+	if (!n || n->files.diag < 0)
+		s->next++;
+	else if (!s->requested)
+		request(s, n);
+	else
+		receive(s, n);
+	s->cost_ns += now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+	if (s->next < s->count)
+		return 0;
+	sd_event_source_set_time_relative(s->settle, SETTLE_USEC);
+	sd_event_source_set_enabled(s->settle, SD_EVENT_ONESHOT);
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct sync *s = userdata;
+	struct tw_round round;
+
+	(void)source, (void)usec;
+	s->calls.drain(s->calls.userdata);
+	round = round_now(s);
+	s->active = false;
+	s->calls.round_end(&round, s->cost_ns, s->calls.userdata);
+	return 0;
+}
+
+int sync_new(sd_event *loop, struct namespaces *namespaces, const struct sync_calls *calls,
+	     struct sync **ret)
+{
+	struct sync *s = calloc(1, sizeof(*s));
+	int error;
+
+	if (!s)
+		return -ENOMEM;
+	s->loop = sd_event_ref(loop);
+	s->namespaces = namespaces;
+	s->calls = *calls;
+	error = sd_event_add_defer(loop, &s->step, on_step, s);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(s->step, SD_EVENT_OFF);
+	/* requests and transitions go first: a dump takes what is left of the loop's time */
+	if (error >= 0)
+		error = sd_event_source_set_priority(s->step, SD_EVENT_PRIORITY_IDLE);
+	if (error >= 0)
+		error = sd_event_add_time(loop, &s->settle, CLOCK_MONOTONIC, 0, 1000, on_settled,
+					  s);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(s->settle, SD_EVENT_OFF);
+	if (error < 0) {
+		sync_free(s);
+		return error;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct sync *sync_free(struct sync *s)
+{
+	if (!s)
+		return NULL;
+	sd_event_source_disable_unref(s->step);
+	sd_event_source_disable_unref(s->settle);
+	sd_event_unref(s->loop);
+	free(s->inums);
+	free(s);
+	return NULL;
+}
+
+bool sync_active(const struct sync *s)
+{
+	return s->active;
+}
+
+int sync_start(struct sync *s, uint32_t states, const uint32_t *inums, size_t count)
+{
+	struct tw_round round;
+	uint32_t *copy;
+
+	if (s->active)
+		return -EBUSY;
+	copy = malloc((count + 1) * sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, inums, count * sizeof(*copy));
+	copy[count] = 0; /* no namespace: a round of none has a step too */
+	free(s->inums);
+	s->inums = copy;
+	s->count = count;
+	s->next = 0;
+	s->requested = false;
+	s->states = states;
+	s->cost_ns = 0;
+	s->active = true;
+	round = round_now(s);
+	s->calls.round_begin(&round, s->calls.userdata);
+	return sd_event_source_set_enabled(s->step, SD_EVENT_ON);
+}

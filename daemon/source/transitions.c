@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/util.h"
+#include "bpf/transitions.skel.h"
+#include "source/ring.h"
+#include "source/transitions.h"
+
+/* A processor makes at most some 100,000 transitions a second: 100 ms of them in 1 MiB. */
+#define RING_PER_CPU (UINT64_C(1) << 20)
+#define RING_MIN (UINT64_C(2) << 20)
+#define RING_MAX (UINT64_C(64) << 20)
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+
+struct transitions {
+	struct transitions_bpf *skeleton;
+	struct ring *ring;
+	transitions_event_fn *on_event;
+	void *userdata;
+	struct tw_lost_slot *lost; /* one for each processor, mapped from the kernel */
+	size_t lost_count;
+	uint64_t malformed;
+};
+
+/* libbpf tells the cause only in its messages: the last warning is kept for the reason. */
+static char last_warning[TRANSITIONS_REASON_SIZE];
+
+static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	if (level == LIBBPF_WARN) {
+		vsnprintf(last_warning, sizeof(last_warning), format, arguments);
+		last_warning[strcspn(last_warning, "\n")] = '\0';
+	}
+	return 0;
+}
+
+static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
+{
+	if (access(BTF_PATH, R_OK) < 0)
+		snprintf(reason, TRANSITIONS_REASON_SIZE,
+			 "%s cannot be read (%s): the kernel must be built with "
+			 "CONFIG_DEBUG_INFO_BTF",
+			 BTF_PATH, strerror(errno));
+	else if (error == -EPERM || error == -EACCES)
+		snprintf(reason, TRANSITIONS_REASON_SIZE,
+			 "the kernel refuses BPF to this process (%s): run as root, or grant "
+			 "CAP_BPF and "
+			 "CAP_PERFMON",
+			 strerror(-error));
+	else
+		snprintf(reason, TRANSITIONS_REASON_SIZE,
+			 "the kernel does not take the BPF program (%s: %.180s)", strerror(-error),
+			 last_warning);
+}
+
+static uint64_t default_ring_size(int processors)
+{
+	uint64_t size = RING_MIN;
+
+	while (size < RING_MAX && size < RING_PER_CPU * (uint64_t)processors)
+		size *= 2;
+	return size;
+}
+
+static void on_record(const void *record, size_t size, void *userdata)
+{
+	struct transitions *t = userdata;
+
+	if (size != sizeof(struct tw_event)) {
+		t->malformed++;
+		return;
+	}
+	t->on_event(record, t->userdata);
+}
+
+static size_t lost_bytes(const struct transitions *t)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (t->lost_count * sizeof(*t->lost) + page - 1) / page * page;
+}
+
+static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
+{
+	int processors = libbpf_num_possible_cpus();
+	struct transitions_bpf *s;
+	int error;
+
+	if (processors < 0)
+		return processors;
+	if (!ring_size)
+		ring_size = default_ring_size(processors);
+	s = t->skeleton = transitions_bpf__open();
+	if (!s)
+		return -errno;
+	s->rodata->wake_bytes = ring_size / 4;
+	s->rodata->only_netns = only_netns;
+	bpf_map__set_max_entries(s->maps.ring, (uint32_t)ring_size);
+	bpf_map__set_max_entries(s->maps.lost, (uint32_t)processors);
+	error = transitions_bpf__load(s);
+	if (error < 0)
+		return error;
+	t->lost_count = (size_t)processors;
+	t->lost = mmap(NULL, lost_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.lost), 0);
+	if (t->lost == MAP_FAILED) {
+		t->lost = NULL;
+		return -errno;
+	}
+	error = ring_new(bpf_map__fd(s->maps.ring), ring_size, on_record, t, &t->ring);
+	return error < 0 ? error : transitions_bpf__attach(s);
+}
+
+int transitions_new(uint64_t ring_size, uint32_t only_netns, transitions_event_fn *on_event,
+		    void *userdata, char reason[TRANSITIONS_REASON_SIZE], struct transitions **ret)
+{
+	struct transitions *t = calloc(1, sizeof(*t));
+	int error;
+
+	if (!t)
+		return -ENOMEM;
+	t->on_event = on_event;
+	t->userdata = userdata;
+	libbpf_set_print(keep_warning);
+	error = load(t, ring_size, only_netns);
+	if (error < 0) {
+		explain(error, reason);
+		transitions_free(t);
+		return error;
+	}
+	*ret = t;
+	return 0;
+}
+
+struct transitions *transitions_free(struct transitions *t)
+{
+	if (!t)
+		return NULL;
+	ring_free(t->ring);
+	if (t->lost)
+		munmap(t->lost, lost_bytes(t));
+	transitions_bpf__destroy(t->skeleton);
+	free(t);
+	return NULL;
+}
+
+int transitions_fd(const struct transitions *t)
+{
+	return bpf_map__fd(t->skeleton->maps.ring);
+}
+
+size_t transitions_drain(struct transitions *t, size_t limit)
+{
+	return ring_consume(t->ring, limit);
+}
+
+uint64_t transitions_lost(const struct transitions *t)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < t->lost_count; i++)
+		sum += __atomic_load_n(&t->lost[i].count, __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t transitions_malformed(const struct transitions *t)
+{
+	return t->malformed;
+}
+
+int transitions_cost(const struct transitions *t, uint64_t *ret_run_ns, uint64_t *ret_runs)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(t->skeleton->progs.transitions), &info, &size) <
+	    0)
+		return -errno;
+	*ret_run_ns = info.run_time_ns;
+	*ret_runs = info.run_cnt;
+	return 0;
+}

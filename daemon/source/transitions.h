@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Loads and attaches the tracepoint program, and hands over its records. The only includer of
+ * libbpf.
+ */
+#ifndef SOURCE_TRANSITIONS_H
+#define SOURCE_TRANSITIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tcpwatch/event.h>
+
+struct transitions;
+
+typedef void transitions_event_fn(const struct tw_event *event, void *userdata);
+
+#define TRANSITIONS_REASON_SIZE 256
+
+/*
+ * ring_size: bytes, a power of two of at least a page; 0: chosen by the number of processors.
+ * only_netns: the one namespace to tell of, by its inode number; 0: all. 0, or a negative errno,
+ * and then reason says in a sentence what is missing and how to mend it.
+ */
+int transitions_new(uint64_t ring_size, uint32_t only_netns, transitions_event_fn *on_event,
+		    void *userdata, char reason[TRANSITIONS_REASON_SIZE], struct transitions **ret);
+struct transitions *transitions_free(struct transitions *t);
+
+/* Becomes readable (edge-triggered) when the ring fills past a quarter. The transitions' own. */
+int transitions_fd(const struct transitions *t);
+/* Hands over up to limit events; how many. */
+size_t transitions_drain(struct transitions *t, size_t limit);
+/* Transitions that found the ring full, since the start. */
+uint64_t transitions_lost(const struct transitions *t);
+/* Records of a wrong size: never, unless the two halves of tcpwatch are not of one build. */
+uint64_t transitions_malformed(const struct transitions *t);
+
+/* What the program has cost, while kernel.bpf_stats_enabled is 1. 0, or a negative errno. */
+int transitions_cost(const struct transitions *t, uint64_t *ret_run_ns, uint64_t *ret_runs);
+
+#endif
