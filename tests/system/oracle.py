@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `ss` says inside a network namespace: the truth that the daemon is held against."""
+
+import collections
+import ipaddress
+import re
+import subprocess
+import time
+
+STATES = (
+    "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait",
+    "close", "close_wait", "last_ack", "listen", "closing",
+)
+
+LABELS = {
+    "ESTAB": "established", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_recv",
+    "FIN-WAIT-1": "fin_wait1", "FIN-WAIT-2": "fin_wait2", "TIME-WAIT": "time_wait",
+    "UNCONN": "close", "CLOSE-WAIT": "close_wait", "LAST-ACK": "last_ack",
+    "LISTEN": "listen", "CLOSING": "closing",
+}
+
+Socket = collections.namedtuple("Socket", "state local local_port remote remote_port cookie inode")
+
+
+def wait_for(condition, timeout=10, what=None):
+    """Calls condition() until it gives something true, and returns that."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        time.sleep(0.02)
+
+
+def address(text):
+    """127.0.0.1:80, [::1]:80, [::ffff:127.0.0.1]:80, *:80, 0.0.0.0:* as (address, port)."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]").partition("%")[0]
+    if host == "*":
+        host = "::"
+    return str(ipaddress.ip_address(host)), 0 if port == "*" else int(port)
+
+
+def row(line):
+    words = line.split()
+    cookie = re.search(r" sk:([0-9a-f]+)", line)
+    inode = re.search(r" ino:([0-9]+)", line)
+    return Socket(
+        LABELS[words[0]], *address(words[3]), *address(words[4]),
+        int(cookie[1], 16) if cookie else None, int(inode[1]) if inode else 0,
+    )
+
+
+def sockets(netns, *options):
+    """The TCP sockets of a namespace, as ss lists them; options such as "-4" narrow the list."""
+    out = subprocess.run(
+        ["nsenter", f"--net={netns.path}", "ss", "-HOtan", *options],
+        stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+    ).stdout
+    return [row(line) for line in out.splitlines()]
+
+
+def count(rows):
+    found = collections.Counter(r.state for r in rows)
+    return {state: found[state] for state in STATES}
+
+
+def counts(netns, *options):
+    return count(sockets(netns, *options))
+
+
+def look(namespaces):
+    """All sockets of some namespaces, in an order of their own, to see whether anything changed."""
+    return [sorted(sockets(netns)) for netns in namespaces]
+
+
+def differences(status, namespaces, looks):
+    """What of the daemon's status is not as ss has it, one line for each."""
+    found = []
+    for netns, rows in zip(namespaces, looks):
+        told, true = status.states_of(netns.inum), count(rows)
+        found += [
+            f"{netns.name}: {state}: tcpwatch {told[state]}, ss {true[state]}"
+            for state in STATES if told[state] != true[state]
+        ]
+    return found
+
+
+def compare(daemon, namespaces):
+    """The differences, or None if the sockets changed while both were asked."""
+    before = look(namespaces)
+    status = daemon.status()
+    if look(namespaces) != before:
+        return None
+    return differences(status, namespaces, before)
+
+
+def assert_settles(daemon, *namespaces, timeout=10):
+    """The daemon's counts come to equal those of ss, all eleven, in each namespace."""
+    deadline = time.monotonic() + timeout
+    found = None
+    while found is None or found:
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                "\n".join(found) if found else f"the sockets did not stand still in {timeout} s")
+        found = compare(daemon, namespaces)
+
+
+def assert_right_when_quiet(daemon, *namespaces, quiet=1.0, timeout=30):
+    """The promise: once nothing has changed for a second, the counts are those of ss, at once."""
+    deadline = time.monotonic() + timeout
+    seen, since = look(namespaces), time.monotonic()
+    while time.monotonic() < deadline:
+        if time.monotonic() - since >= quiet:
+            status = daemon.status()
+            now = look(namespaces)
+            if now == seen:
+                found = differences(status, namespaces, now)
+                assert not found, "quiet for a second, and yet:\n" + "\n".join(found)
+                return
+        else:
+            time.sleep(0.02)
+            now = look(namespaces)
+        if now != seen:
+            seen, since = now, time.monotonic()
+    raise AssertionError(f"the sockets did not stand still for {quiet} s in {timeout} s")

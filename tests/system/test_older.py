@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sockets older than the daemon count from the first moment, and end like all others."""
+
+import time
+
+import pytest
+
+import holder
+from oracle import assert_right_when_quiet, assert_settles, compare, counts
+
+pytestmark = pytest.mark.both_modes
+
+
+def test_all_states(make_daemon, netns):
+    held = netns.holder()
+    for count, kind in enumerate(holder.KINDS, 1):
+        held.hold(kind, count)
+    time.sleep(1)
+    daemon = make_daemon().start()
+    assert not compare(daemon, [netns]), "ready means: the counts are whole"
+    rows = daemon.connections(netns=netns.inum)
+    assert len(rows) == sum(counts(netns).values())
+    assert not any(row["age_exact"] for row in rows)
+    held.release()
+    held.close()
+    assert_right_when_quiet(daemon, netns)
+
+
+@pytest.mark.parametrize("kind", ["established", "half_closed", "orphan", "closing", "syn_recv", "listen"])
+def test_end_as_others_do(make_daemon, netns, kind):
+    """Every later move of a socket that was only ever seen in a dump."""
+    held = netns.holder()
+    for count, family in enumerate(("ipv4", "ipv6", "mapped"), 2):
+        held.hold(kind, count, family)
+    daemon = make_daemon().start()
+    held.release()
+    held.close()
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_opened_while_it_starts(make_daemon, netns):
+    """No gap between attach and dump: connections come and go all through the start."""
+    load = netns.load(seconds=2)
+    daemon = make_daemon().start()
+    load.wait()
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_ages(make_daemon, netns, mode):
+    """What was there before has an age that is said to be an estimate; what came after has a true one."""
+    held = netns.holder()
+    held.hold("half_closed", 2)
+    daemon = make_daemon().start()
+    start = time.monotonic()
+    held.hold("half_closed", 3, "ipv6")
+    made = time.monotonic()
+    assert_settles(daemon, netns)
+    time.sleep(0.5)
+    rows = daemon.connections(netns=netns.inum, state="close_wait")
+    now = time.monotonic()
+    young = [row for row in rows if row["family"] == "ipv6"]
+    old = [row for row in rows if row["family"] == "ipv4"]
+    assert (len(young), len(old)) == (3, 2)
+    assert not any(row["age_exact"] for row in old)
+    assert all(row["age_exact"] == (mode == "ebpf") for row in young)
+    if mode == "ebpf":
+        for row in young:
+            assert now - made - 0.1 <= row["age_seconds"] <= now - start + 0.1
+    assert daemon.status()["oldest_seconds"]["close_wait"] >= max(r["age_seconds"] for r in old)

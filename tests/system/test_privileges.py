@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where BPF cannot be had: refused with the reason, or made do without, and both said (facts 22 to 25)."""
+
+import pytest
+
+from oracle import assert_right_when_quiet, assert_settles, wait_for
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NO_BTF = (
+    "unshare", "--mount", "sh", "-c",
+    'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"', "sh")
+NO_BPF = ("setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin")
+JUST_BPF = (
+    "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+bpf,+perfmon",
+    "--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon")
+NO_MEMLOCK = ("prlimit", "--memlock=0:0", "setpriv", "--bounding-set=-ipc_lock")
+
+
+@pytest.fixture
+def mode():
+    return "auto"
+
+
+@pytest.fixture
+def daemon_of_nobody(make_daemon, open_directory):
+    def make(**settings):
+        daemon = make_daemon(**settings)
+        daemon.directory = open_directory
+        daemon.socket = open_directory / "control.sock"
+        daemon.config = open_directory / "tcpwatchd.conf"
+        daemon.configure(**{k: v for k, v in settings.items() if k not in ("prefix", "netns")})
+        return daemon
+    return make
+
+
+def fell_back(daemon, *words):
+    """One line that says so, naming the reason, and no other trouble."""
+    trouble = [text for priority, text in daemon.messages() if priority <= 4]
+    assert len(trouble) == 1, trouble
+    assert all(word in trouble[0] for word in ("BPF", *words)), trouble[0]
+    daemon.expect("BPF")
+    status = daemon.status()
+    assert status["mode"] == "diag" and status["mode_reason"]
+    metrics = daemon.metrics()
+    assert metrics.sum("tcpwatch_mode", mode="diag") == 1
+    assert metrics.sum("tcpwatch_mode", mode="ebpf") == 0
+
+
+@pytest.mark.parametrize("prefix, word", [(NO_BTF, "BTF"), (NO_BPF, "CAP_BPF")])
+def test_refused(make_daemon, prefix, word):
+    """mode = ebpf does not start without it, and says what would mend it."""
+    daemon = make_daemon(mode="ebpf", prefix=prefix)
+    daemon.spawn()
+    assert daemon.wait() == 1, daemon.text()
+    assert not daemon.socket.exists()
+    errors = [text for priority, text in daemon.messages() if priority <= 3]
+    assert any(word in text for text in errors), daemon.text()
+    daemon.expect(".")
+
+
+def test_nobody_is_refused(daemon_of_nobody):
+    daemon = daemon_of_nobody(mode="ebpf", prefix=NOBODY)
+    daemon.spawn()
+    assert daemon.wait() == 1, daemon.text()
+    assert "CAP_BPF" in daemon.text()
+    daemon.expect(".")
+
+
+def test_without_btf(make_daemon, netns):
+    held = netns.holder()
+    held.hold("half_closed", 3)
+    daemon = make_daemon(prefix=NO_BTF).start()
+    fell_back(daemon, "BTF")
+    held.hold("time_wait", 4)
+    held.hold("syn_recv", 5)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_without_the_capability(make_daemon, netns):
+    """Neither BPF nor, without CAP_SYS_ADMIN, other namespaces: its own it counts."""
+    daemon = make_daemon(prefix=NO_BPF, netns=netns, namespaces="host")
+    with netns.inside():
+        daemon.start()
+        fell_back(daemon, "CAP_BPF")
+    netns.holder().hold("half_closed", 3)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_nobody_makes_do(daemon_of_nobody, netns):
+    daemon = daemon_of_nobody(mode="auto", prefix=NOBODY, netns=netns, namespaces="host")
+    with netns.inside():
+        daemon.start()
+        fell_back(daemon, "CAP_BPF")
+    netns.holder().hold("orphan", 3)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_nobody_is_told_of_namespaces_out_of_reach(daemon_of_nobody, netns):
+    """namespaces = all without the right to enter them: it says so, once, not per namespace."""
+    held = netns.holder()
+    held.hold("half_closed", 3)
+    daemon = daemon_of_nobody(mode="auto", prefix=NOBODY)
+    daemon.start()
+    trouble = [text for priority, text in daemon.messages() if priority <= 4]
+    assert len(trouble) == 2, trouble
+    assert any("namespace" in text and "CAP_SYS_ADMIN" in text for text in trouble), trouble
+    daemon.expect(".")
+
+
+def test_two_capabilities_are_enough(daemon_of_nobody, netns):
+    """CAP_BPF and CAP_PERFMON, as an ordinary user."""
+    daemon = daemon_of_nobody(mode="ebpf", prefix=JUST_BPF, netns=netns, namespaces="host")
+    with netns.inside():
+        daemon.start()
+    held = netns.holder()
+    for kind in ("half_closed", "orphan", "time_wait", "syn_recv", "closing"):
+        held.hold(kind, 3)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_no_locked_memory_is_needed(make_daemon, netns):
+    daemon = make_daemon(mode="ebpf", prefix=NO_MEMLOCK).start()
+    netns.holder().hold("half_closed", 3)
+    assert_settles(daemon, netns)
+
+
+def test_auto_takes_bpf_where_it_can(make_daemon):
+    daemon = make_daemon().start()
+    status = daemon.status()
+    assert (status["mode"], status["mode_reason"]) == ("ebpf", "")
+    wait_for(lambda: daemon.metrics().sum("tcpwatch_mode", mode="ebpf") == 1)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""--record writes what came, --replay gives the same counts from it, without any privilege."""
+
+import json
+import subprocess
+
+import pytest
+
+from daemon import TCPWATCHD
+from oracle import STATES, assert_right_when_quiet
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
+
+
+def replay(path):
+    return subprocess.run(
+        [*NOBODY, TCPWATCHD, "--replay", path], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=60)
+
+
+def record(make_daemon, netns, path, **settings):
+    """A recording of sockets from before, a busy time and what was left of it; and the counts at its end."""
+    netns.holder().hold("half_closed", 5)
+    netns.holder().hold("time_wait", 5)
+    daemon = make_daemon(arguments=("--record", path), **settings).start()
+    load = netns.load(seed=61, connections=500, keep=0.1)
+    load.wait()
+    held = netns.holder()
+    for kind in ("orphan", "syn_recv", "closing"):
+        held.hold(kind, 4)
+    assert_right_when_quiet(daemon, netns)
+    states = daemon.status().states_of(netns.inum)
+    daemon.stop()
+    return states
+
+
+@pytest.mark.both_modes
+def test_same_counts(make_daemon, netns, open_directory):
+    path = open_directory / "recording"
+    states = record(make_daemon, netns, path)
+    path.chmod(0o644)
+    result = replay(path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    status = json.loads(result.stdout)
+    told = {n["netns"]: n["states"] for n in status["namespaces"]}
+    assert told[netns.inum] == states
+    assert set(status["states"]) == set(STATES)
+    assert replay(path).stdout == result.stdout, "the same stream gives the same answer"
+
+
+def test_same_loss(make_daemon, netns, open_directory):
+    """A loss is part of the stream."""
+    import signal
+    path = open_directory / "recording"
+    daemon = make_daemon(ring_size="256K", arguments=("--record", path))
+    daemon.expect("lost")
+    daemon.start()
+    daemon.signal(signal.SIGSTOP)
+    load = netns.load(seed=62, connections=1500, keep=0.1)
+    load.wait()
+    daemon.signal(signal.SIGCONT)
+    assert_right_when_quiet(daemon, netns)
+    status = daemon.status()
+    daemon.stop()
+    path.chmod(0o644)
+    again = json.loads(replay(path).stdout)
+    assert again["events"]["lost"] == status["events"]["lost"] > 0
+    told = {n["netns"]: n["states"] for n in again["namespaces"]}
+    assert told[netns.inum] == status.states_of(netns.inum)
+
+
+def test_unwritable(make_daemon, tmp_path):
+    daemon = make_daemon(arguments=("--record", tmp_path / "none" / "recording"))
+    daemon.spawn()
+    assert daemon.wait() == 1
+    assert str(tmp_path / "none" / "recording") in daemon.text()
+    daemon.expect("recording")
+
+
+def test_full_disk(make_daemon, netns):
+    """The recording ends, with a word; the daemon goes on."""
+    daemon = make_daemon(arguments=("--record", "/dev/full")).start()
+    daemon.expect("/dev/full")
+    load = netns.load(seed=63, connections=400)
+    load.wait()
+    assert_right_when_quiet(daemon, netns)
+    assert sum("/dev/full" in text for _, text in daemon.messages()) == 1
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """The bytes of one real recording."""
+    from daemon import Daemon
+    from netns import Namespaces
+    path = tmp_path_factory.mktemp("recording") / "recording"
+    namespaces = Namespaces("recording")
+    try:
+        daemon = Daemon(path.parent, arguments=("--record", path)).start()
+        namespaces().load(seed=64, connections=100).wait()
+        daemon.stop()
+    finally:
+        namespaces.remove()
+    return path.read_bytes()
+
+
+def refused(directory, content, *words):
+    path = directory / "bad"
+    path.write_bytes(content)
+    path.chmod(0o644)
+    result = replay(path)
+    assert result.returncode == 1, (result.returncode, result.stderr)
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert all(word in result.stderr for word in (str(path), *words)), result.stderr
+
+
+def test_wrong_file(open_directory):
+    refused(open_directory, b"#!/bin/sh\necho this is no recording\n", "recording")
+    refused(open_directory, b"")
+    refused(open_directory, b"TCPW")
+
+
+def test_other_version(open_directory, recording):
+    refused(open_directory, recording[:7] + b"\2" + recording[8:], "version")
+
+
+def test_truncated(open_directory, recording):
+    """Cut inside a record: a clear word, whether inside its header or its body."""
+    for cut in (1, 2, 3, 7, 20):
+        refused(open_directory, recording[:8] + recording[8:][:-cut])
+    refused(open_directory, recording[:10])
+
+
+@pytest.mark.parametrize("header", [
+    b"\0\0\x60\0", b"\xff\xff\x60\0", b"\1\0\x10\0", b"\1\0\xff\xff", b"\1\0\0\0"])
+def test_corrupted_header(open_directory, recording, header):
+    """A type that is none, or a size that is not the type's."""
+    refused(open_directory, recording[:8] + header + recording[12:])
+
+
+def test_missing(tmp_path):
+    result = replay(tmp_path / "none")
+    assert result.returncode == 1 and "none" in result.stderr
+
+
+def test_noise(open_directory, recording):
+    """Any byte wrong anywhere: an answer or an error, never a crash."""
+    import random
+    chance = random.Random(65)
+    path = open_directory / "noise"
+    for _ in range(30):
+        content = bytearray(recording)
+        for _ in range(20):
+            content[chance.randrange(8, len(content))] = chance.randrange(256)
+        path.write_bytes(content)
+        path.chmod(0o644)
+        assert replay(path).returncode in (0, 1)
