@@ -161,8 +161,8 @@ check: ## install what testing takes, build, and run every test (root)
 	if [ -n "$$failed" ]; then echo "== failed:$$failed" >&2; exit 1; fi; \
 	echo '== all passed'
 
-check-tree: ## layers, format, documents in step with the code
-	tests/check/run tests/check/*.py
+check-tree: $(programs) ## layers, format, documents in step with the code
+	tests/check/run tests/check/check_*.py
 
 unit-programs: $(unit_programs)
 
