@@ -25,7 +25,7 @@ HARDENING := -fstack-protector-strong -fPIE \
 	$(if $(filter -O0,$(CFLAGS))$(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2)
 tw_cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon -I$(OUT) $(WARNINGS) \
-	-ffile-prefix-map=$(CURDIR)/=
+	-ffile-prefix-map=$(CURDIR)=.
 tw_ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifdef SAN
 tw_cflags += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -95,7 +95,7 @@ bpf_arch := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/ppc64le/p
 multiarch := $(shell $(CC) -print-multiarch 2>/dev/null)
 bpf_cflags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude -Ibpf \
 	$(if $(multiarch),-I/usr/include/$(multiarch)) -D__TARGET_ARCH_$(bpf_arch) \
-	-ffile-prefix-map=$(CURDIR)/=
+	-ffile-prefix-map=$(CURDIR)=.
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(OUT)/flags
 	$(say) BPF $<

@@ -56,6 +56,8 @@ def check_own(path, of, included, complaints):
     if not (tree.ROOT / "daemon" / included).exists():
         complaints.append(f"{path}: \"{included}\" is not below daemon/; write the path from there")
         return
+    if of == "model" and included == "base/log.h":
+        complaints.append(f"{path}: \"{included}\": model/ logs nothing")
     other = layer(f"daemon/{included}")
     if other != of and other not in MAY_INCLUDE[of]:
         complaints.append(f"{path}: {of} may not include {other} (\"{included}\")")
