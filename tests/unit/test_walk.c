@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "serve/json.h"
+#include "serve/text.h"
+#include "serve/walk.h"
+
+#define SECOND NSEC_PER_SEC
+#define NOW (100 * SECOND)
+
+struct fixture {
+	struct model *model;
+	struct walk *walk;
+	struct text text; /* what the walk has written */
+};
+
+static void event(struct fixture *f, uint64_t time_ns, uint64_t cookie, int from, int to)
+{
+	struct tw_event e = {
+		.time_ns = time_ns,
+		.cookie = cookie,
+		.netns = 4026531833,
+		.sport = 8080,
+		.dport = (uint16_t)cookie,
+		.family = AF_INET,
+		.old_state = (uint8_t)from,
+		.new_state = (uint8_t)to,
+		.saddr = {127, 0, 0, 1},
+		.daddr = {10, 0, 0, (uint8_t)cookie},
+	};
+
+	model_event(f->model, &e);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f || model_new(100000, &f->model))
+		return -1;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	if (f->walk)
+		walk_source.free(f->walk);
+	model_free(f->model);
+	text_clear(&f->text);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f, const struct filter *filter)
+{
+	assert_int_equal(walk_new(f->model, filter, NOW, &f->walk), 0);
+}
+
+/* One piece of at most size bytes. */
+static ssize_t step(struct fixture *f, size_t size)
+{
+	char buffer[4096];
+	ssize_t n = walk_source.next(buffer, size, f->walk);
+
+	assert_true(size <= sizeof(buffer) && n <= (ssize_t)size);
+	if (n > 0)
+		text_append(&f->text, buffer, (size_t)n);
+	return n;
+}
+
+static unsigned finish(struct fixture *f, size_t size)
+{
+	unsigned rests = 0;
+	ssize_t n;
+
+	while ((n = step(f, size)) != HTTP_STREAM_END) {
+		assert_int_not_equal(n, HTTP_STREAM_WAIT);
+		rests += n == HTTP_STREAM_AGAIN;
+	}
+	text_append(&f->text, "", 1);
+	return rests;
+}
+
+/* The cookies of the rows, in order, each of which must be JSON. */
+static void expect(struct fixture *f, const uint64_t *cookies, size_t count)
+{
+	char *rest = f->text.data, *line;
+	size_t i = 0;
+
+	while ((line = strsep(&rest, "\n")) && *line) {
+		struct json_object *row = json_tokener_parse(line), *cookie;
+
+		assert_non_null(row);
+		assert_true(json_object_object_get_ex(row, "cookie", &cookie));
+		assert_true(i < count);
+		assert_int_equal(json_object_get_int64(cookie), cookies[i++]);
+		json_object_put(row);
+	}
+	assert_int_equal(i, count);
+}
+
+#define EXPECT(f, ...)                               \
+	expect((f), (const uint64_t[]){__VA_ARGS__}, \
+	       sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+/* 1 and 3 established, 2 and 4 in CLOSE_WAIT; the later number entered later. */
+static void populate(struct fixture *f)
+{
+	for (uint64_t cookie = 1; cookie <= 4; cookie++)
+		event(f, cookie * SECOND, cookie, TW_CLOSE, TW_ESTABLISHED);
+	for (uint64_t cookie = 1; cookie <= 4; cookie++)
+		event(f, (10 + cookie) * SECOND, cookie, TW_ESTABLISHED,
+		      cookie % 2 ? TW_FIN_WAIT1 : TW_CLOSE_WAIT);
+}
+
+static void test_state_by_state(void **state)
+{
+	struct fixture *f = *state;
+
+	populate(f);
+	start(f, &FILTER_INIT);
+	finish(f, 4096);
+	EXPECT(f, 1, 3, 2, 4);
+}
+
+static void test_by_age(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.by_age = true;
+	start(f, &filter);
+	finish(f, 4096);
+	EXPECT(f, 1, 2, 3, 4);
+}
+
+static void test_states_and_limit(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.states = TW_STATE_BIT(TW_CLOSE_WAIT);
+	filter.limit = 1;
+	start(f, &filter);
+	finish(f, 4096);
+	EXPECT(f, 2);
+}
+
+static void test_older_than(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.older_than_ns = 87 * SECOND; /* entered at 13 s or before */
+	start(f, &filter);
+	finish(f, 4096);
+	EXPECT(f, 1, 3, 2);
+}
+
+static void test_port_of_the_peer(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.port = 3;
+	start(f, &filter);
+	finish(f, 4096);
+	EXPECT(f, 3);
+}
+
+static void test_empty_table(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, &FILTER_INIT);
+	assert_int_equal(step(f, 4096), HTTP_STREAM_END);
+}
+
+static void test_byte_by_byte_is_the_same(void **state)
+{
+	_cleanup_text_ struct text whole = {0};
+	struct fixture *f = *state;
+
+	populate(f);
+	start(f, &FILTER_INIT);
+	finish(f, 4096);
+	whole = f->text;
+	f->text = (struct text){0};
+	walk_source.free(f->walk);
+	start(f, &FILTER_INIT);
+	finish(f, 1);
+	assert_string_equal(f->text.data, whole.data);
+}
+
+/* 1 is met in FIN_WAIT1, which comes before CLOSE_WAIT; it must not come again from a later list.
+ */
+static void test_moved_meanwhile_comes_once(void **state)
+{
+	struct fixture *f = *state;
+
+	populate(f);
+	start(f, &FILTER_INIT);
+	step(f, 1);
+	event(f, 50 * SECOND, 1, TW_FIN_WAIT1, TW_CLOSING);
+	finish(f, 4096);
+	EXPECT(f, 1, 3, 2, 4);
+}
+
+static void test_gone_meanwhile_is_left_out(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.by_age = true;
+	start(f, &filter);
+	step(f, 1); /* the first is being written, and 2 waits as a copy */
+	event(f, 50 * SECOND, 2, TW_CLOSE_WAIT, TW_CLOSE);
+	event(f, 50 * SECOND, 3, TW_FIN_WAIT1, TW_CLOSE);
+	finish(f, 4096);
+	EXPECT(f, 1, 4);
+}
+
+static void test_new_meanwhile_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+
+	populate(f);
+	start(f, &FILTER_INIT);
+	step(f, 1);
+	event(f, 50 * SECOND, 9, TW_CLOSE, TW_SYN_SENT);
+	event(f, 51 * SECOND, 9, TW_SYN_SENT, TW_CLOSE_WAIT);
+	finish(f, 4096);
+	EXPECT(f, 1, 3, 2, 4);
+}
+
+/* What matches nothing costs much looking and writes nothing: the loop has to get its turns. */
+static void test_rests_while_nothing_passes(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	for (uint64_t cookie = 1; cookie <= 50000; cookie++)
+		event(f, SECOND + cookie, cookie, TW_CLOSE, TW_ESTABLISHED);
+	filter.netns = 1;
+	start(f, &filter);
+	assert_in_range(finish(f, 4096), 3, 50);
+	assert_string_equal(f->text.data, "");
+}
+
+static void test_abandoned_walk_lets_the_table_go_on(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	populate(f);
+	filter.by_age = true;
+	start(f, &filter);
+	step(f, 1);
+	walk_source.free(TAKE_PTR(f->walk));
+	for (uint64_t cookie = 1; cookie <= 4; cookie++)
+		event(f, 60 * SECOND, cookie, cookie % 2 ? TW_FIN_WAIT1 : TW_CLOSE_WAIT, TW_CLOSE);
+	assert_int_equal(table_size(model_table(f->model)), 0);
+}
+
+#define WALK_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WALK_TEST(test_state_by_state),
+		WALK_TEST(test_by_age),
+		WALK_TEST(test_states_and_limit),
+		WALK_TEST(test_older_than),
+		WALK_TEST(test_port_of_the_peer),
+		WALK_TEST(test_empty_table),
+		WALK_TEST(test_byte_by_byte_is_the_same),
+		WALK_TEST(test_moved_meanwhile_comes_once),
+		WALK_TEST(test_gone_meanwhile_is_left_out),
+		WALK_TEST(test_new_meanwhile_is_left_out),
+		WALK_TEST(test_rests_while_nothing_passes),
+		WALK_TEST(test_abandoned_walk_lets_the_table_go_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
