@@ -204,4 +204,4 @@ install: $(programs) ## install the programs and, where there is none, the confi
 clean: ## remove what was built
 	rm -rf .output
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) -path $(OUT)/vm -prune -o -name '*.d' -print 2>/dev/null)
