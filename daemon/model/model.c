@@ -66,6 +66,29 @@ static bool family_valid(unsigned family)
 	return family == AF_INET || family == AF_INET6;
 }
 
+/* TIME_WAIT is a minisocket's state, which tcp_set_state() never sees. */
+static bool event_valid(const struct tw_event *e)
+{
+	return state_valid(e->old_state) && state_valid(e->new_state) &&
+	       e->old_state != TW_TIME_WAIT && e->new_state != TW_TIME_WAIT &&
+	       family_valid(e->family);
+}
+
+/* A socket that closes between being found and being described has a row with CLOSE, and is none
+ * any more: inet_diag_dump_icsk(). */
+static bool row_valid(const struct tw_socket *row)
+{
+	static const uint32_t states_of_kind[] = {
+		[TW_SOCKET_FULL] = TW_STATES_ALL &
+				   ~(TW_STATE_BIT(TW_CLOSE) | TW_STATE_BIT(TW_TIME_WAIT)),
+		[TW_SOCKET_REQUEST] = TW_STATE_BIT(TW_SYN_RECV),
+		[TW_SOCKET_MINI] = TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT),
+	};
+
+	return row->kind <= TW_SOCKET_MINI && state_valid(row->state) &&
+	       states_of_kind[row->kind] & TW_STATE_BIT(row->state) && family_valid(row->family);
+}
+
 static enum netns_family family_of(const struct connection *c)
 {
 	return c->flags & CONNECTION_IPV6 ? NETNS_IPV6 : NETNS_IPV4;
@@ -348,8 +371,7 @@ void model_event(struct model *m, const struct tw_event *e)
 	struct connection *c;
 	int netns;
 
-	if (!state_valid(e->old_state) || !state_valid(e->new_state) || !family_valid(e->family) ||
-	    (netns = netns_index(m->netns, e->netns)) < 0) {
+	if (!event_valid(e) || (netns = netns_index(m->netns, e->netns)) < 0) {
 		m->stats.events_malformed++;
 		return;
 	}
@@ -534,8 +556,7 @@ void model_socket(struct model *m, const struct tw_socket *row)
 	struct connection c;
 	struct netns *n;
 
-	if (index < 0 || !state_valid(row->state) || !family_valid(row->family) ||
-	    row->kind > TW_SOCKET_MINI)
+	if (index < 0 || !row_valid(row))
 		return;
 	n = netns_at(m->netns, (size_t)index);
 	if (!n->dump_ns || !(m->round_states & TW_STATE_BIT(row->state)))
