@@ -507,7 +507,7 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 
 	if (!c) {
 		shadow = table_find_shadow(m->table, row_connection);
-		if (shadow && shadow->flags & CONNECTION_SEEN)
+		if (shadow && (shadow->flags & CONNECTION_SEEN || newer_than_dump(shadow, n)))
 			return; /* became a minisocket after the dump came by */
 		/* at the bound it may well be one of those that are counted as untracked */
 		if (!n->untracked[row->state][family_of(row_connection)])
@@ -531,6 +531,9 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 {
 	struct connection *c = table_find_shadow(m->table, row_connection);
 
+	/* it has closed after the dump came by, and was a request or an orphan then */
+	if (c && newer_than_dump(c, n) && row->state != c->state && row->state != TW_TIME_WAIT)
+		return;
 	if (c && (c->flags ^ row_connection->flags) & CONNECTION_SHADOW) {
 		drop(m, c); /* a half-open connection where a TIME_WAIT was, or the reverse */
 		c = NULL;
