@@ -550,6 +550,9 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 		/* the peer's FIN came; the timer started anew with it */
 		stats_transition(&m->stats, TW_FIN_WAIT2, TW_TIME_WAIT);
 		correct(m, c, TW_TIME_WAIT, shadow_entered(row, n->dump_ns));
+	} else if (c->state == TW_TIME_WAIT && row->state == TW_FIN_WAIT2) {
+		/* the kernel's never goes back: another one, whose events were lost */
+		correct(m, c, TW_FIN_WAIT2, shadow_entered(row, n->dump_ns));
 	}
 }
 
