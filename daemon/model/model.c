@@ -421,6 +421,7 @@ void model_dump_begin(struct model *m, const struct tw_dump *dump)
 	n = netns_at(m->netns, (size_t)index);
 	n->dump_ns = dump->time_ns;
 	n->dump_complete = false;
+	n->dump_events = n->events;
 	memset(n->dump_untracked, 0, sizeof(n->dump_untracked));
 	n->dump_minis_untracked = 0;
 }
@@ -624,7 +625,7 @@ static void netns_settle(struct model *m, struct netns *n)
 	if (m->round_states != TW_STATES_ALL)
 		return;
 	n->known = true;
-	n->known_events = n->events;
+	n->known_events = n->dump_events;
 	n->suspect = false;
 	m->known = true;
 }
