@@ -72,7 +72,7 @@ static int parse(struct answer *a, const char *text, size_t length, struct json_
 
 	json_tokener_reset(a->tokener);
 	if (!memchr(text, '\0', length))
-		object = json_tokener_parse_ex(a->tokener, text, (int)length + 1);
+		object = json_tokener_parse_ex(a->tokener, text, (int)length);
 	if (!json_object_is_type(object, json_type_object)) {
 		log_error("tcpwatchd sent what is no JSON object: '%s'; is it one, and of this "
 			  "version (" TW_VERSION ")?",

@@ -520,6 +520,15 @@ def test_list_ends_with_its_reader(fake):
     assert result.stderr == ""
 
 
+def test_reader_is_gone(fake):
+    for command, answer in [("status", document(status())), ("list", rows_answer([row()]))]:
+        reading, writing = os.pipe()
+        os.close(reading)
+        result = fake(answer).run(command, stdout=writing)
+        os.close(writing)
+        assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_full_disk(fake):
     for command, answer in [("status", document(status())), ("list", rows_answer([row()])),
                             ("list", rows_answer([row()] * 10000))]:
@@ -712,7 +721,7 @@ def test_not_http(fake):
 
 
 def test_not_json(fake):
-    for body in [b"", b"hello", b"[]", b"7", b'"x"', b"null", b"{} {}", b'{"a":1', b"{\0}", b'{"a":"\0"}',
+    for body in [b"", b"hello", b"[]", b"7", b'"x"', b"null", b"{} {}", b'{"a":1', b"{\0}", b"{}\0x", b'{"a":"\0"}',
                  b"[" * 20000, b'{"a":' * 1000 + b"1" + b"}" * 1000, b"\xff\xfe{}"]:
         assert_refused(fake(document(body)).run("status"), 1, "no JSON object")
         if body:
