@@ -111,13 +111,16 @@ static void count(struct model *m, const struct connection *c, int32_t by)
 		n->minis += (uint32_t)by;
 }
 
-/* The untracked difference of TIME_WAIT shrinks as dumps find which connections it is made of. */
+/* The untracked difference shrinks as dumps find which connections it is made of. */
 static void untracked_explained(struct netns *n, const struct connection *c, int32_t by)
 {
 	int32_t *untracked = &n->untracked[c->state][family_of(c)];
 
-	if (c->state == TW_TIME_WAIT && (by > 0 ? *untracked > 0 : *untracked < 0))
-		*untracked -= by;
+	if (by > 0 ? *untracked <= 0 : *untracked >= 0)
+		return;
+	*untracked -= by;
+	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2 && n->minis_untracked)
+		n->minis_untracked--;
 }
 
 /* By an event, at whose time the connection entered the state. */
