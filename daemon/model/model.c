@@ -174,6 +174,26 @@ static void end(struct model *m, struct connection *c)
 	table_move(m->table, c, TW_CLOSE, m->now_ns);
 }
 
+/* The end of a socket that the table has not met yet, to which a late row may lead all the same. */
+static void end_unmet(struct model *m, int netns, const struct tw_event *e)
+{
+	const struct connection c = {
+		.cookie = e->cookie,
+		.entered_ns = m->now_ns,
+		.netns = (uint16_t)netns,
+		.state = TW_CLOSE,
+		.flags = CONNECTION_GONE,
+	};
+	struct netns *n = netns_at(m->netns, (size_t)netns);
+	int32_t *untracked =
+		&n->untracked[e->old_state][e->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4];
+
+	if (*untracked > 0)
+		--*untracked;
+	if (m->round_states && n->dump_ns)
+		table_insert(m->table, &c);
+}
+
 /* NULL when the table is full. Takes over the reference to the owner. */
 static struct connection *insert(struct model *m, const struct connection *connection)
 {
@@ -343,7 +363,6 @@ static void become_mini(struct model *m, int netns, struct connection *c, const 
 
 static void event_close(struct model *m, int netns, struct connection *c, const struct tw_event *e)
 {
-	struct netns *n = netns_at(m->netns, (size_t)netns);
 	unsigned mini = minisocket_state(e);
 
 	if (mini != TW_FIN_WAIT2) {
@@ -356,17 +375,12 @@ static void event_close(struct model *m, int netns, struct connection *c, const 
 	else if (e->old_state != TW_LISTEN)
 		m->stats.closed[close_reason_of(e, mini)]++;
 
-	if (mini) {
+	if (mini)
 		become_mini(m, netns, c, e, mini);
-	} else if (c) {
+	else if (c)
 		end(m, c);
-	} else {
-		int32_t *untracked = &n->untracked[e->old_state]
-						  [e->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4];
-
-		if (*untracked > 0)
-			--*untracked;
-	}
+	else
+		end_unmet(m, netns, e);
 }
 
 void model_event(struct model *m, const struct tw_event *e)
