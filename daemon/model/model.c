@@ -12,6 +12,8 @@
 #define SYN_ACK_MSEC \
 	UINT64_C(1000)      /* TCP_TIMEOUT_INIT: the first wait for the final ACK, then doubled */
 #define RETRANSMITS_MAX 16U /* of a SYN-ACK, for the shift; the kernel's default is 5 */
+/* connect() tells before it has found a port and is where dumps look: tcp_v4_connect(). */
+#define EVENT_LEAD_NS UINT64_C(500000)
 
 struct model {
 	struct table *table;
@@ -210,13 +212,24 @@ static struct connection *insert(struct model *m, const struct connection *conne
 	return c;
 }
 
-/* What changed in the round that goes on is newer than the rows of its dumps. */
-static void mark_changed(const struct model *m, struct connection *c)
+/* Whether what an event of this time tells may be newer than the rows of its namespace's dump. */
+static bool since_dump(const struct netns *n, uint64_t event_ns)
 {
-	if (m->round_states & TW_STATE_BIT(c->state))
-		c->flags |= CONNECTION_SEEN;
-	else
+	return n->dump_ns && event_ns + EVENT_LEAD_NS >= n->dump_ns;
+}
+
+static bool newer_than_dump(const struct connection *c, const struct netns *n)
+{
+	return c->flags & CONNECTION_EXACT && since_dump(n, c->entered_ns);
+}
+
+/* By a row, or by an event of the time. */
+static void mark_seen(const struct model *m, struct connection *c, uint64_t time_ns)
+{
+	if (!(m->round_states & TW_STATE_BIT(c->state)))
 		c->flags &= (uint8_t)~CONNECTION_SEEN;
+	else if (since_dump(netns_of(m, c), time_ns))
+		c->flags |= CONNECTION_SEEN;
 }
 
 static uint32_t owner_of_event(struct model *m, const struct tw_event *e)
@@ -284,7 +297,7 @@ static void event_birth(struct model *m, int netns, const struct tw_event *e, ui
 		replace_shadow(m, &c);
 	inserted = insert(m, &c);
 	if (inserted) {
-		mark_changed(m, inserted);
+		mark_seen(m, inserted, e->time_ns);
 		return;
 	}
 	n->untracked[c.state][family_of(&c)]++;
@@ -318,7 +331,7 @@ static void event_change(struct model *m, int netns, struct connection *c, const
 	observe_duration(m, c, e);
 	learn_owner(m, c, e);
 	move(m, c, e->new_state, e->time_ns);
-	mark_changed(m, c);
+	mark_seen(m, c, e->time_ns);
 	if (e->old_state == TW_SYN_SENT || e->old_state == TW_SYN_RECV) {
 		/* the local port and address are chosen after the first event: inet_hash_connect()
 		 */
@@ -358,7 +371,7 @@ static void become_mini(struct model *m, int netns, struct connection *c, const 
 	count(m, c, 1);
 	if (c->state != state)
 		move(m, c, state, e->time_ns);
-	mark_changed(m, c);
+	mark_seen(m, c, e->time_ns);
 }
 
 static void event_close(struct model *m, int netns, struct connection *c, const struct tw_event *e)
@@ -512,12 +525,6 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 		n->dump_minis_untracked++;
 }
 
-/* Whether an event told of the connection after the dump of its namespace began. */
-static bool newer_than_dump(const struct connection *c, const struct netns *n)
-{
-	return c->flags & CONNECTION_EXACT && c->entered_ns >= n->dump_ns;
-}
-
 static void row_full(struct model *m, struct netns *n, struct connection *row_connection,
 		     const struct tw_socket *row)
 {
@@ -535,13 +542,13 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 	}
 	if (c->flags & CONNECTION_GONE)
 		return;
-	c->flags |= CONNECTION_SEEN;
 	if (!c->sport)
 		c->sport = row->sport;
 	if (c->state != row->state && !newer_than_dump(c, n)) {
 		drifted(m, n, c->state);
 		correct(m, c, row->state, n->dump_ns);
 	}
+	mark_seen(m, c, n->dump_ns);
 }
 
 static void row_shadow(struct model *m, struct netns *n, struct connection *row_connection,
@@ -562,7 +569,6 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 			insert_row(m, n, row_connection, row);
 		return;
 	}
-	c->flags |= CONNECTION_SEEN;
 	c->cookie = row->cookie;
 	if (c->state == TW_FIN_WAIT2 && row->state == TW_TIME_WAIT) {
 		/* the peer's FIN came; the timer started anew with it */
@@ -572,6 +578,7 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 		/* the kernel's never goes back: another one, whose events were lost */
 		correct(m, c, TW_FIN_WAIT2, shadow_entered(row, n->dump_ns));
 	}
+	mark_seen(m, c, n->dump_ns);
 }
 
 void model_socket(struct model *m, const struct tw_socket *row)
