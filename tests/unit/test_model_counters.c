@@ -226,6 +226,24 @@ static void test_full_table_and_dumps(void **state)
 	assert_non_null(find(f, &client));
 }
 
+/* One that a dump finds room for is not counted twice, even if the dump then fails. */
+static void test_full_table_and_a_failed_dump(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, &server, TW_CLOSE, TW_LISTEN);
+	establish(f, &client);
+	assert_untracked(f, TW_ESTABLISHED, 1);
+	change(f, &server, TW_LISTEN, TW_CLOSE);
+	open_round(f, TW_STATES_ALL);
+	row(f, &client, TW_ESTABLISHED, TW_SOCKET_FULL);
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+	dump_end(f, HOST, false);
+	round_end(f, TW_STATES_ALL);
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+	assert_int_equal(model_untracked(f->m), 0);
+}
+
 /* Those that only a late row could ask for give way. */
 static void test_full_table_of_the_gone(void **state)
 {
@@ -276,6 +294,7 @@ int main(void)
 		test_at_the_bound(test_full_table),
 		test_at_the_bound(test_full_table_and_minisockets),
 		test_at_the_bound(test_full_table_and_dumps),
+		test_at_the_bound(test_full_table_and_a_failed_dump),
 		test_at_the_bound(test_full_table_of_the_gone),
 		test_at_the_bound(test_full_table_and_owners),
 	};

@@ -296,6 +296,63 @@ static void test_row_of_a_closed_socket(void **state)
 	assert_int_equal(table_size(model_table(f->m)), 0);
 }
 
+/* It was there before the daemon, and its end is all that is heard of it. */
+static void test_late_row_of_a_socket_never_met(void **state)
+{
+	struct fixture *f = *state;
+
+	open_round(f, TW_STATES_ALL);
+	change(f, &child, TW_LAST_ACK, TW_CLOSE);
+	row(f, &child, TW_LAST_ACK, TW_SOCKET_FULL);
+	close_round(f, TW_STATES_ALL);
+	assert_counts(f);
+	change(f, &child, TW_LAST_ACK, TW_CLOSE); /* without a round nothing has to be kept */
+	assert_int_equal(table_size(model_table(f->m)), 0);
+}
+
+/* The row's state is one of the round's, and the one that it has come to is not. */
+static void test_late_row_leaves_no_sign(void **state)
+{
+	struct fixture *f = *state;
+
+	open_round(f, SHADOWS);
+	change(f, &child, TW_LISTEN, TW_SYN_RECV);
+	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
+	row(f, &child, TW_SYN_RECV, TW_SOCKET_FULL);
+	assert_int_equal(close_round(f, SHADOWS).total, 0);
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+	dump_nothing(f);
+	assert_counts(f);
+}
+
+/* connect() tells of SYN_SENT, then looks for a port, and only then can a dump find the socket. */
+static void test_connect_that_a_dump_cannot_see_yet(void **state)
+{
+	struct socket unbound = client;
+	struct fixture *f = *state;
+
+	unbound.sport = 0;
+	dump_nothing(f);
+	change(f, &unbound, TW_CLOSE, TW_SYN_SENT);
+	f->now_ns += 20 * NSEC_PER_USEC - 2 * STEP_NS; /* to the dump's begin */
+	assert_int_equal(dump_nothing(f).total, 0);
+	assert_counts(f, [TW_SYN_SENT] = 1);
+}
+
+/* What happened while other namespaces were dumped is older than its own dump. */
+static void test_minisocket_gone_before_its_dump(void **state)
+{
+	struct fixture *f = *state;
+
+	establish(f, &client);
+	close_actively(f, &client);
+	round_begin(f, TW_STATES_ALL);
+	change_with(f, &client, TW_FIN_WAIT2, TW_CLOSE, ORPHAN, 0);
+	dump_begin(f, HOST);
+	close_round(f, TW_STATES_ALL);
+	assert_counts(f);
+}
+
 static void test_rows_tell_age_of_requests(void **state)
 {
 	struct tw_socket request = row_of(&child, TW_SYN_RECV, TW_SOCKET_REQUEST);
@@ -421,6 +478,10 @@ int main(void)
 		test(test_request_where_a_time_wait_was),
 		test(test_signs_of_a_round_do_not_last),
 		test(test_row_of_a_closed_socket),
+		test(test_late_row_of_a_socket_never_met),
+		test(test_late_row_leaves_no_sign),
+		test(test_connect_that_a_dump_cannot_see_yet),
+		test(test_minisocket_gone_before_its_dump),
 		test(test_rows_tell_age_of_requests),
 		test(test_owner_of_a_row),
 		test(test_netns_gone),
