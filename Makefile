@@ -62,7 +62,7 @@ skeletons := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.skel.h,$(bpf_sources))
 programs := $(OUT)/tcpwatchd $(OUT)/tcpwatchctl
 unit_programs := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(unit_sources))
 
-.PHONY: all help deps run check check-tree check-unit check-replay check-system unit-programs bench \
+.PHONY: all help deps run check check-tree check-unit check-replay check-system check-vm unit-programs bench \
 	format install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -181,6 +181,10 @@ check-replay: $(OUT)/tcpwatchd ## recorded streams in virtual time (no root need
 
 check-system: $(programs) ## real sockets in network namespaces of the tests' own (root)
 	$(run_pytest) tests/system
+
+check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 30 minutes; KERNELS="6.1 5.10")
+	packaging/install-deps vm
+	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 
 # The bench's generators stand alone: what they cost must not depend on what is measured.
 bench_programs := $(OUT)/tests/bench/load $(OUT)/tests/bench/hold
