@@ -440,6 +440,14 @@ def test_slow_reader_of_connections(crowd, daemon):
     assert {row["state"] for row in rows} == {"established"}
 
 
+def test_quick_reader_of_connections(crowd, daemon):
+    """The stream takes turns with the rest of the daemon, and its next turn comes at once."""
+    started = time.monotonic()
+    answer = daemon.control(f"/v1/connections?port={crowd}&state=established")
+    assert time.monotonic() - started < 1
+    assert len(answer.body.splitlines()) == 4000
+
+
 def test_list_outlives_the_deadline(crowd, daemon):
     connection = UnixConnection(daemon.socket)
     connection.request("GET", f"/v1/connections?port={crowd}&state=established")
@@ -471,6 +479,19 @@ def test_heartbeat(daemon, netns):
             data += sock.recv(4096)
         assert 8 < time.monotonic() - started < 12
         assert data == b"1\r\n\n\r\n" * 2
+
+
+def test_row_comes_at_once(daemon, netns):
+    """Once the daemon knows of the transition, which the other socket's request sees to."""
+    watch = daemon.watch(netns=netns.inum)
+    waits = []
+    for _ in range(9):
+        netns.listener()
+        daemon.http("/metrics")
+        started = time.monotonic()
+        watch.take(1)
+        waits.append(time.monotonic() - started)
+    assert sorted(waits)[4] < 0.06, waits
 
 
 def test_watchers_that_are_gone_leave_their_places(daemon, netns):
