@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "random.h"
+#include "recording.h"
+
+#define RECORDS 100
+#define BODY_MAX sizeof(struct tw_event)
+#define FILE_MAX 65536
+
+static const struct {
+	enum tw_record_type type;
+	size_t size;
+} types[] = {
+	{TW_RECORD_EVENT, sizeof(struct tw_event)},
+	{TW_RECORD_ROUND_BEGIN, sizeof(struct tw_round)},
+	{TW_RECORD_DUMP_BEGIN, sizeof(struct tw_dump)},
+	{TW_RECORD_SOCKET, sizeof(struct tw_socket)},
+	{TW_RECORD_DUMP_END, sizeof(struct tw_dump)},
+	{TW_RECORD_ROUND_END, sizeof(struct tw_round)},
+	{TW_RECORD_COUNTERS, sizeof(struct tw_counters)},
+	{TW_RECORD_NETNS_GONE, sizeof(struct tw_dump)},
+	{TW_RECORD_LOST, sizeof(struct tw_lost)},
+	{TW_RECORD_TICK, sizeof(struct tw_tick)},
+};
+
+struct fixture {
+	char directory[32];
+	char path[64];
+	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % 10] */
+	size_t read;                       /* how many have come back */
+};
+
+static void make_bodies(struct fixture *f)
+{
+	uint64_t random = 1;
+
+	for (size_t i = 0; i < RECORDS; i++)
+		for (size_t k = 0; k < BODY_MAX; k++)
+			f->bodies[i][k] = (uint8_t)random_next(&random);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	snprintf(f->directory, sizeof(f->directory), "/tmp/test_recording.XXXXXX");
+	if (!mkdtemp(f->directory))
+		return -1;
+	snprintf(f->path, sizeof(f->path), "%s/recording", f->directory);
+	make_bodies(f);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	unlink(f->path);
+	rmdir(f->directory);
+	free(f);
+	return 0;
+}
+
+static void write_recording(struct fixture *f, size_t count)
+{
+	struct recording *r;
+
+	assert_int_equal(recording_create(f->path, &r), 0);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(
+			recording_write(r, types[i % ARRAY_SIZE(types)].type, f->bodies[i]), 0);
+	recording_close(r);
+}
+
+static size_t load(const struct fixture *f, uint8_t bytes[FILE_MAX])
+{
+	_cleanup_fclose_ FILE *file = fopen(f->path, "re");
+
+	assert_non_null(file);
+	return fread(bytes, 1, FILE_MAX, file);
+}
+
+static void store(const struct fixture *f, const uint8_t *bytes, size_t size)
+{
+	FILE *file = fopen(f->path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void on_record(enum tw_record_type type, const void *body, void *userdata)
+{
+	struct fixture *f = userdata;
+	size_t kind = f->read % ARRAY_SIZE(types);
+
+	f->wrong |= type != types[kind].type || (uintptr_t)body % 8 ||
+		    memcmp(body, f->bodies[f->read], types[kind].size) != 0;
+	f->read++;
+}
+
+/* Whatever is wrong with a recording is logged in one line, with its path. */
+static void check_log(struct fixture *f, int log, bool expected)
+{
+	char text[1024];
+	ssize_t length = pread(log, text, sizeof(text) - 1, 0);
+
+	assert_true(length >= 0);
+	text[length] = '\0';
+	if (!expected) {
+		assert_string_equal(text, "");
+		return;
+	}
+	assert_non_null(strstr(text, f->path));
+	assert_ptr_equal(strchr(text, '\n'), text + length - 1);
+}
+
+static int read_recording(struct fixture *f)
+{
+	_cleanup_close_ int log = memfd_create("log", MFD_CLOEXEC), stderr_fd = dup(STDERR_FILENO);
+	int error;
+
+	f->read = 0;
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	error = recording_read(f->path, on_record, f);
+	dup2(stderr_fd, STDERR_FILENO);
+	check_log(f, log, error < 0);
+	assert_false(f->wrong);
+	return error;
+}
+
+static void test_round_trip(void **state)
+{
+	struct fixture *f = *state;
+
+	write_recording(f, RECORDS);
+	assert_int_equal(read_recording(f), 0);
+	assert_int_equal(f->read, RECORDS);
+}
+
+static void test_empty(void **state)
+{
+	struct fixture *f = *state;
+
+	write_recording(f, 0);
+	assert_int_equal(read_recording(f), 0);
+	assert_int_equal(f->read, 0);
+}
+
+/* Whole records come, and what is cut off is told, wherever the cut is. */
+static void test_truncated(void **state)
+{
+	enum { COUNT = ARRAY_SIZE(types) };
+	uint8_t bytes[FILE_MAX];
+	struct fixture *f = *state;
+	size_t size, whole = 0, boundary = TW_RECORDING_MAGIC_SIZE;
+
+	write_recording(f, COUNT);
+	size = load(f, bytes);
+	for (size_t cut = 0; cut < size; cut++) {
+		bool at_boundary = cut == boundary;
+
+		store(f, bytes, cut);
+		assert_int_equal(read_recording(f), at_boundary ? 0 : -EBADMSG);
+		assert_int_equal(f->read, at_boundary ? whole : whole ? whole - 1 : 0);
+		if (at_boundary)
+			boundary += sizeof(struct tw_record_header) + types[whole++].size;
+	}
+	assert_int_equal(whole, COUNT);
+}
+
+static void test_not_a_recording(void **state)
+{
+	static const char *const contents[] = {"", "TCPWREC", "TCPWREC\2", "tcpwrec\1",
+					       "#!/bin/sh\nexit 0\n"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
+		store(f, (const uint8_t *)contents[i], strlen(contents[i]));
+		assert_int_equal(read_recording(f), -EBADMSG);
+		assert_int_equal(f->read, 0);
+	}
+}
+
+static void test_unknown_records(void **state)
+{
+	static const struct tw_record_header headers[] = {
+		{.type = 0, .size = 0},
+		{.type = 0, .size = sizeof(struct tw_event)},
+		{.type = TW_RECORD_TICK + 1, .size = sizeof(struct tw_tick)},
+		{.type = UINT16_MAX, .size = sizeof(struct tw_tick)},
+		{.type = TW_RECORD_TICK, .size = 0},
+		{.type = TW_RECORD_TICK, .size = sizeof(struct tw_tick) - 1},
+		{.type = TW_RECORD_TICK, .size = sizeof(struct tw_tick) + 1},
+		{.type = TW_RECORD_EVENT, .size = UINT16_MAX},
+	};
+	uint8_t bytes[FILE_MAX];
+	struct fixture *f = *state;
+	size_t size;
+
+	write_recording(f, 3);
+	size = load(f, bytes);
+	memset(bytes + size, 0, FILE_MAX - size);
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+		memcpy(bytes + size, &headers[i], sizeof(headers[i]));
+		store(f, bytes, size + 1000);
+		assert_int_equal(read_recording(f), -EBADMSG);
+		assert_int_equal(f->read, 3);
+	}
+}
+
+static void test_no_file(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(read_recording(f), -ENOENT);
+}
+
+/* Neither a pipe that nobody writes to nor a directory is waited for. */
+static void test_no_ordinary_file(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkfifo(f->path, 0600), 0);
+	assert_int_equal(read_recording(f), -EBADMSG);
+	unlink(f->path);
+	assert_int_equal(mkdir(f->path, 0700), 0);
+	assert_int_equal(read_recording(f), -EBADMSG);
+	rmdir(f->path);
+}
+
+/* Somebody's file is left as it is. */
+static void test_existing_file(void **state)
+{
+	struct fixture *f = *state;
+	struct recording *r = NULL;
+	uint8_t bytes[FILE_MAX];
+
+	store(f, (const uint8_t *)"precious", 8);
+	assert_int_equal(recording_create(f->path, &r), -EEXIST);
+	assert_null(r);
+	assert_int_equal(load(f, bytes), 8);
+	assert_memory_equal(bytes, "precious", 8);
+}
+
+/* Addresses and names of programs are in it. */
+static void test_is_private(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	write_recording(f, 1);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* Told once, and then nothing more is written. */
+static void test_full_disk(void **state)
+{
+	const struct rlimit limit = {.rlim_cur = 8192, .rlim_max = RLIM_INFINITY};
+	struct rlimit before;
+	struct fixture *f = *state;
+	unsigned errors = 0;
+	struct recording *r;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(recording_create(f->path, &r), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		int error = recording_write(r, TW_RECORD_EVENT, f->bodies[0]);
+
+		assert_true(!error || error == -EFBIG);
+		errors += error != 0;
+	}
+	recording_close(r);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(errors, 1);
+}
+
+#define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_round_trip),       test(test_empty),           test(test_truncated),
+		test(test_not_a_recording),  test(test_unknown_records), test(test_no_file),
+		test(test_no_ordinary_file), test(test_existing_file),   test(test_is_private),
+		test(test_full_disk),
+	};
+
+	log_open("test_recording");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
