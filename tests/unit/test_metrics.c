@@ -153,6 +153,7 @@ static void test_counts(void **state)
 	has(page, "tcpwatch_transitions_total{from=\"close\",to=\"syn_sent\"} 3");
 	has(page, "tcpwatch_transitions_total{from=\"syn_sent\",to=\"established\"} 3");
 	has(page, "tcpwatch_transitions_total{from=\"established\",to=\"close_wait\"} 1");
+	has(page, "tcpwatch_transitions_total{from=\"other\",to=\"other\"} 0");
 	has(page, "tcpwatch_state_oldest_age_seconds{state=\"established\"} 79.5");
 	has(page, "tcpwatch_state_oldest_age_seconds{state=\"close_wait\"} 60");
 	has(page, "tcpwatch_events_total 7");

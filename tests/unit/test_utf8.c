@@ -47,9 +47,14 @@ static void test_each_bad_byte_is_replaced(void **state)
 
 static void test_cut_off_at_the_end(void **state)
 {
+	char out[8];
+
 	(void)state;
 	check("abc\xe2\x82", "abc" BAD BAD);
 	check("\xf0\x9f\x90", BAD BAD BAD);
+	/* what stands behind the end is not part of it */
+	assert_int_equal(utf8_clean("a\xc3\xa9", 2, out, sizeof(out)), 4);
+	assert_string_equal(out, "a" BAD);
 }
 
 static void test_nul_is_a_character(void **state)
