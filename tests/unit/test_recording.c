@@ -42,6 +42,7 @@ struct fixture {
 	char path[64];
 	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % 10] */
 	size_t read;                       /* how many have come back */
+	bool wrong;                        /* one of them was another */
 };
 
 static void make_bodies(struct fixture *f)
