@@ -3,6 +3,7 @@
  * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
  * buffer.
  */
+#include "listeners.bpf.h"
 #include "sock.bpf.h"
 
 #include <tcpwatch/tcp_state.h>
@@ -49,8 +50,20 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
+static __always_inline void add_listener(struct sock *sk, const struct tw_event *e)
+{
+	struct listener_owner *owner = bpf_sk_storage_get(&listeners, sk, 0,
+							  BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!owner)
+		return; /* no memory: the next pass over all descriptors adds it */
+	owner->pid = e->pid;
+	owner->holders = 1;
+	__builtin_memcpy(owner->comm, e->comm, sizeof(owner->comm));
+}
+
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(transitions, const struct sock *sk, int old, int new)
+int BPF_PROG(transitions, struct sock *sk, int old, int new)
 {
 	struct tw_event *e;
 
@@ -65,7 +78,7 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 		return 0;
 	}
 	e->time_ns = bpf_ktime_get_ns();
-	e->cookie = bpf_get_socket_cookie((void *)sk);
+	e->cookie = bpf_get_socket_cookie(sk);
 	e->cgroup = sock_cgroup(sk);
 	e->netns = sock_netns(sk);
 	e->uid = sk->sk_uid.val;
@@ -77,7 +90,8 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 	e->new_state = new;
 	e->flags = sock_event_flags(sk);
 	e->padding[0] = e->padding[1] = 0;
-	sock_addresses(sk, e);
+	sock_local_address(sk, e->saddr);
+	sock_peer_address(sk, e->daddr);
 	if (made_by_process(old, new, e->sport)) {
 		e->flags |= TW_EVENT_PROCESS;
 		e->pid = bpf_get_current_pid_tgid() >> 32;
@@ -86,6 +100,8 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 		e->pid = 0;
 		__builtin_memset(e->comm, 0, sizeof(e->comm));
 	}
+	if (new == TW_LISTEN)
+		add_listener(sk, e);
 	bpf_ringbuf_submit(e, bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes
 				      ? BPF_RB_FORCE_WAKEUP
 				      : BPF_RB_NO_WAKEUP);

@@ -153,6 +153,11 @@ int transitions_fd(const struct transitions *t)
 	return bpf_map__fd(t->skeleton->maps.ring);
 }
 
+int transitions_listeners_fd(const struct transitions *t)
+{
+	return bpf_map__fd(t->skeleton->maps.listeners);
+}
+
 size_t transitions_drain(struct transitions *t, size_t limit)
 {
 	return ring_consume(t->ring, limit);

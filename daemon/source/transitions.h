@@ -28,6 +28,8 @@ struct transitions *transitions_free(struct transitions *t);
 
 /* Becomes readable (edge-triggered) when the ring fills past a quarter. The transitions' own. */
 int transitions_fd(const struct transitions *t);
+/* The listener map, for the iterators. The transitions' own. */
+int transitions_listeners_fd(const struct transitions *t);
 /* Hands over up to limit events; how many. */
 size_t transitions_drain(struct transitions *t, size_t limit);
 /* Transitions that found the ring full, since the start. */
