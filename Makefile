@@ -79,7 +79,7 @@ deps: ## install the packages that building and testing take (root)
 
 # Each object depends on this file, which changes when the flags do.
 flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(tw_cflags) $(tw_ldflags) $(CLANG) $(BPFTOOL)
-not_mine = $(shell find .output ! -writable -print -quit 2>/dev/null)
+not_mine = $(shell find .output -path .output/vm -prune -o ! -writable -print -quit 2>/dev/null)
 $(OUT)/flags: FORCE
 	$(if $(not_mine),echo "$(not_mine) was made by another user; to build as yourself: sudo make clean" >&2; exit 1)
 	for tool in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG); do \
@@ -204,4 +204,4 @@ install: $(programs) ## install the programs and, where there is none, the confi
 clean: ## remove what was built
 	rm -rf .output
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) -path $(OUT)/vm -prune -o -name '*.d' -print 2>/dev/null)

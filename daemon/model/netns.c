@@ -51,6 +51,8 @@ int netns_index(struct netns_table *t, uint32_t inum)
 	uint16_t *recent = &t->recent[inum % RECENT];
 	int index;
 
+	if (!inum)
+		return -EINVAL;
 	if (*recent < t->count && t->entries[*recent].inum == inum)
 		return *recent;
 	index = find(t, inum);

@@ -58,7 +58,9 @@ struct netns_table;
 int netns_table_new(struct netns_table **ret);
 struct netns_table *netns_table_free(struct netns_table *t);
 
-/* The index of the namespace, made if it is new. -ENOSPC past 65,535 of them, -ENOMEM. */
+/* The index of the namespace, made if it is new. -EINVAL for 0, -ENOSPC past 65,535 of them,
+ * -ENOMEM.
+ */
 int netns_index(struct netns_table *t, uint32_t inum);
 /* The index of the namespace, or -ENOENT. */
 int netns_find(const struct netns_table *t, uint32_t inum);

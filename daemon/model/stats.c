@@ -43,27 +43,28 @@ void stats_duration(struct stats *s, unsigned state, uint64_t duration_ns)
 
 void stats_sample(struct stats *s, uint64_t now_ns)
 {
-	if (s->sample_count && now_ns < s->sample_ns + SECOND_NS)
+	if (s->sample_count && now_ns < s->sample_due_ns)
 		return;
 	s->sample_newest = (s->sample_newest + 1) % SAMPLES;
 	memcpy(s->samples[s->sample_newest], s->entered, sizeof(s->entered));
+	s->sample_times_ns[s->sample_newest] = now_ns;
 	/* keep to the second's beat, unless ticks were missing */
-	s->sample_ns = s->sample_count && now_ns < s->sample_ns + 2 * SECOND_NS
-			       ? s->sample_ns + SECOND_NS
-			       : now_ns;
+	if (!s->sample_count || now_ns >= s->sample_due_ns + SECOND_NS)
+		s->sample_due_ns = now_ns;
+	s->sample_due_ns += SECOND_NS;
 	if (s->sample_count < SAMPLES)
 		s->sample_count++;
 }
 
 double stats_rate(const struct stats *s, unsigned state)
 {
-	unsigned oldest;
+	unsigned newest = s->sample_newest, oldest;
 
 	if (s->sample_count < 2)
 		return 0;
-	oldest = (s->sample_newest + SAMPLES + 1 - s->sample_count) % SAMPLES;
-	return (double)(s->samples[s->sample_newest][state] - s->samples[oldest][state]) /
-	       (s->sample_count - 1);
+	oldest = (newest + SAMPLES + 1 - s->sample_count) % SAMPLES;
+	return (double)(s->samples[newest][state] - s->samples[oldest][state]) * (double)SECOND_NS /
+	       (double)(s->sample_times_ns[newest] - s->sample_times_ns[oldest]);
 }
 
 enum connect_failure connect_failure_of(const struct tw_event *event)

@@ -69,7 +69,8 @@ struct stats {
 
 	/* entered[] at the last RATE_SECONDS + 1 full seconds, in a ring */
 	uint64_t samples[RATE_SECONDS + 1][TW_STATE_SLOTS];
-	uint64_t sample_ns; /* time of the newest */
+	uint64_t sample_times_ns[RATE_SECONDS + 1]; /* when each was taken */
+	uint64_t sample_due_ns;                     /* when the next is to be */
 	unsigned sample_count, sample_newest;
 };
 

@@ -14,8 +14,11 @@
 #define TICK_USEC \
 	UINT64_C(250000) /* at the connection limit MHD stops listening until its next run */
 #define TICK_ACCURACY_USEC UINT64_C(50000)
-#define BODY_LIMIT 4096    /* bytes of a request's body, which no handler wants: read and dropped */
-#define ERROR_LENGTH 512   /* bytes of a message, what is quoted from the request included */
+#define BODY_LIMIT 4096  /* bytes of a request's body, which no handler wants: read and dropped */
+#define ERROR_LENGTH 512 /* bytes of a message, what is quoted from the request included */
+#define STREAM_TURN                                                                                \
+	65536              /* bytes of a stream, about a millisecond, before the loop has its turn \
+			    */
 #define STREAM_BLOCK 65536 /* bytes; the connection's memory is the tighter bound */
 
 const struct http_profile http_public = {
@@ -45,6 +48,7 @@ struct http {
 	void *userdata;
 	struct MHD_Daemon *daemon;
 	sd_event_source *readiness, *tick, *again;
+	uint64_t turn; /* counts the runs of MHD */
 	LIST_HEAD(, client) clients;
 	LIST_HEAD(, http_stream) streams;
 };
@@ -58,10 +62,13 @@ struct http_request {
 
 struct http_stream {
 	LIST_ENTRY(http_stream) list;
+	struct http *http;
 	struct MHD_Connection *connection;
 	const struct http_source *source;
 	void *userdata;
 	bool suspended;
+	uint64_t turn;  /* in which it was last asked */
+	size_t written; /* bytes, in that turn */
 };
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -238,6 +245,12 @@ void http_answer_error(struct http_request *request, unsigned status, const char
 	refuse(request, status, message, NULL, NULL);
 }
 
+/* Once, after the rest of the loop had its turn. */
+static void run_again(struct http *h)
+{
+	sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
+}
+
 static void suspend(struct http_stream *stream)
 {
 	stream->suspended = true;
@@ -250,16 +263,31 @@ void http_stream_wake(struct http_stream *stream)
 		return;
 	stream->suspended = false;
 	MHD_resume_connection(stream->connection);
+	run_again(stream->http); /* without a thread MHD has nothing to wake itself with */
+}
+
+/* A reader as fast as we are would else keep MHD busy with its stream alone. */
+static ssize_t next_in_turn(struct http_stream *stream, char *buffer, size_t size)
+{
+	if (stream->turn != stream->http->turn) {
+		stream->turn = stream->http->turn;
+		stream->written = 0;
+	}
+	if (stream->written >= STREAM_TURN)
+		return HTTP_STREAM_AGAIN;
+	return stream->source->next(buffer, size, stream->userdata);
 }
 
 static ssize_t read_stream(void *userdata, uint64_t position, char *buffer, size_t size)
 {
 	struct http_stream *stream = userdata;
-	ssize_t n = stream->source->next(buffer, size, stream->userdata);
+	ssize_t n = next_in_turn(stream, buffer, size);
 
 	(void)position;
-	if (n > 0)
+	if (n > 0) {
+		stream->written += (size_t)n;
 		return n;
+	}
 	if (n == HTTP_STREAM_END)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	suspend(stream);
@@ -288,6 +316,7 @@ int http_answer_stream(struct http_request *request, const char *type,
 		source->free(userdata);
 		return -ENOMEM;
 	}
+	stream->http = request->http;
 	stream->connection = request->connection;
 	stream->source = source;
 	stream->userdata = userdata;
@@ -422,9 +451,10 @@ static void run(struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 
+	h->turn++;
 	MHD_run(h->daemon);
 	if (MHD_get_timeout(h->daemon, &timeout) == MHD_YES && !timeout)
-		sd_event_source_set_enabled(h->again, SD_EVENT_ONESHOT);
+		run_again(h);
 }
 
 static int on_readiness(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -474,6 +504,10 @@ static int attach(struct http *h, sd_event *loop)
 	r = sd_event_add_io(loop, &h->readiness, info->epoll_fd, EPOLLIN, on_readiness, h);
 	if (r >= 0)
 		r = sd_event_add_defer(loop, &h->again, on_again, h);
+	/* a defer source counts as the one that has waited longest: at the same priority it would
+	 * always win */
+	if (r >= 0)
+		r = sd_event_source_set_priority(h->again, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(h->again, SD_EVENT_OFF);
 	if (r >= 0)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/answer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "ctl/client.h"
+
+#include <tcpwatch/control.h>
+
+#define JSON_DEPTH 8    /* the deepest answer, a status, has 4 */
+#define EXCERPT_SIZE 64 /* of what is no JSON, in the message */
+/* More than libcurl hands over at a time, so that what is written ends with a line's end. */
+#define OUTPUT_SIZE (64 * 1024)
+
+struct answer {
+	struct print print;
+	struct json_tokener *tokener;
+	bool json;
+	void (*head)(struct print *p); /* NULL once it is printed, or when there is none */
+	void (*row)(struct print *p, struct json_object *row);
+};
+
+static void answer_done(struct answer *a)
+{
+	if (a->tokener)
+		json_tokener_free(a->tokener);
+}
+
+static void client_done(struct client **c)
+{
+	client_free(*c);
+}
+
+static void json_done(struct json_object **object)
+{
+	json_object_put(*object);
+}
+
+/* https://no-color.org: any value but the empty one. */
+static bool wants_color(const struct invocation *in)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (options_get(in, "no-color") || (no_color && *no_color))
+		return false;
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+static int answer_start(struct answer *a, const struct invocation *in)
+{
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
+	a->print = (struct print){.out = stdout, .color = wants_color(in)};
+	a->json = options_get(in, "json") != NULL;
+	a->tokener = json_tokener_new_ex(JSON_DEPTH);
+	if (!a->tokener) {
+		log_error("out of memory.");
+		return -ENOMEM;
+	}
+	json_tokener_set_flags(a->tokener, JSON_TOKENER_STRICT);
+	return 0;
+}
+
+static int parse(struct answer *a, const char *text, size_t length, struct json_object **ret)
+{
+	_cleanup_(json_done) struct json_object *object = NULL;
+	char excerpt[EXCERPT_SIZE];
+
+	json_tokener_reset(a->tokener);
+	if (!memchr(text, '\0', length))
+		object = json_tokener_parse_ex(a->tokener, text, (int)length + 1);
+	if (!json_object_is_type(object, json_type_object)) {
+		log_error("tcpwatchd sent what is no JSON object: '%s'; is it one, and of this "
+			  "version (" TW_VERSION ")?",
+			  print_clean(excerpt, sizeof(excerpt), text, length));
+		return -EBADMSG;
+	}
+	*ret = TAKE_PTR(object);
+	return 0;
+}
+
+static bool is_plain(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return true;
+}
+
+/* As it came; written anew when it has bytes that a terminal might obey. */
+static int put_json(struct json_object *object, const char *text, size_t length)
+{
+	int r = 0;
+
+	if (is_plain(text, length)) {
+		fwrite(text, 1, length, stdout);
+	} else {
+		text = json_object_to_json_string_length(
+			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+		r = text ? print_json(stdout, text, length) : -ENOMEM;
+	}
+	if (r < 0)
+		log_error("out of memory.");
+	putchar('\n');
+	return r;
+}
+
+/* -EPIPE, without a message: whoever reads has what he wanted. */
+static int flush(void)
+{
+	struct pollfd reader = {.fd = STDOUT_FILENO};
+	int error;
+
+	if (fflush(stdout) == 0)
+		return poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR) ? -EPIPE : 0;
+	error = errno;
+	if (error != EPIPE)
+		log_error("cannot write the output: %s.", strerror(error));
+	return -error;
+}
+
+static int exit_code(int r)
+{
+	return r == 0 || r == -EPIPE ? TW_EXIT_OK : TW_EXIT_FAILED;
+}
+
+static int open_client(const struct invocation *in, struct client **ret)
+{
+	const char *path = options_get(in, "socket");
+
+	return client_new(path ? path : TW_CONTROL_SOCKET, ret);
+}
+
+int answer_document(const struct invocation *in, bool post, const char *path,
+		    int (*print)(struct print *p, struct json_object *document))
+{
+	_cleanup_(json_done) struct json_object *document = NULL;
+	_cleanup_(client_done) struct client *client = NULL;
+	_cleanup_(answer_done) struct answer a = {};
+	_cleanup_free_ char *text = NULL;
+	size_t length;
+	int r;
+
+	r = answer_start(&a, in);
+	if (r == 0)
+		r = open_client(in, &client);
+	if (r == 0)
+		r = client_document(client, post, path, &text, &length);
+	if (r == 0)
+		r = parse(&a, text, length, &document);
+	if (r < 0)
+		return exit_code(r);
+	if (a.json)
+		return exit_code(put_json(document, text, length) < 0 ? -ENOMEM : flush());
+	r = print(&a.print, document);
+	if (r < 0)
+		log_error("tcpwatchd's answer to %s lacks what it should have; is it of this "
+			  "version (" TW_VERSION ")?",
+			  path);
+	return exit_code(r < 0 ? r : flush());
+}
+
+static void put_head(struct answer *a)
+{
+	if (a->head)
+		a->head(&a->print);
+	a->head = NULL;
+}
+
+static int on_line(void *userdata, const char *line, size_t length)
+{
+	_cleanup_(json_done) struct json_object *object = NULL;
+	struct answer *a = userdata;
+	int r = parse(a, line, length, &object);
+
+	if (r < 0)
+		return r;
+	if (a->json)
+		return put_json(object, line, length);
+	put_head(a);
+	a->row(&a->print, object);
+	return 0;
+}
+
+static int on_pause(void *userdata)
+{
+	(void)userdata;
+	return flush();
+}
+
+int answer_rows(const struct invocation *in, const char *path, bool endless,
+		void (*head)(struct print *p),
+		void (*row)(struct print *p, struct json_object *row))
+{
+	_cleanup_(client_done) struct client *client = NULL;
+	_cleanup_(answer_done) struct answer a = {.head = head, .row = row};
+	const struct client_reader reader = {on_line, on_pause, &a, endless};
+	_cleanup_free_ char *target = NULL;
+	int r;
+
+	r = answer_start(&a, in);
+	if (r == 0)
+		r = options_target(in, path, &target);
+	if (r == 0)
+		r = open_client(in, &client);
+	if (r < 0)
+		return exit_code(r);
+	r = client_lines(client, target, &reader);
+	if (r == 0 && !a.json)
+		put_head(&a);
+	return exit_code(r < 0 ? r : flush());
+}

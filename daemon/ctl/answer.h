@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every command does with its answer: ask, read the JSON, hand it to the command's printer of
+ * text or, with --json, print it as it came. Each function returns the program's exit code.
+ */
+#ifndef CTL_ANSWER_H
+#define CTL_ANSWER_H
+
+#include <stdbool.h>
+
+#include <json-c/json.h>
+
+#include "ctl/options.h"
+#include "ctl/print.h"
+
+/* print: 0, or -EBADMSG, without a message, when a member is missing that it cannot do without. */
+int answer_document(const struct invocation *in, bool post, const char *path,
+		    int (*print)(struct print *p, struct json_object *document));
+
+/* head, which may be NULL, comes once before the rows; endless: as in struct client_reader. */
+int answer_rows(const struct invocation *in, const char *path, bool endless,
+		void (*head)(struct print *p),
+		void (*row)(struct print *p, struct json_object *row));
+
+#endif

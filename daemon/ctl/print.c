@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/print.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+/* U+0080 to U+009F, which some terminals obey as they do ESC and a letter, in UTF-8. */
+#define C1_FIRST_BYTE 0xc2
+#define C1_END 0xa0
+#define DEL 0x7f
+
+#define MINUTE 60
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define AGE_MAX (106752.0 * DAY) /* 2^63 ns: no clock of the kernel's goes further */
+
+/* A word further off than this from all that are known is not a slip of the finger. */
+#define DISTANCE_MAX 3
+#define WORD_SIZE 32 /* longer than any command, option or state */
+
+static const char *const style_sequences[PRINT_STYLE_COUNT] = {
+	[PRINT_PLAIN] = NULL,     [PRINT_BOLD] = "\033[1m",    [PRINT_DIM] = "\033[2m",
+	[PRINT_RED] = "\033[31m", [PRINT_YELLOW] = "\033[33m", [PRINT_CYAN] = "\033[36m",
+};
+
+static void put_styled(const struct print *p, enum print_style style, const char *text)
+{
+	const char *sequence = p->color ? style_sequences[style] : NULL;
+
+	if (sequence)
+		fprintf(p->out, "%s%s\033[0m", sequence, text);
+	else
+		fputs(text, p->out);
+}
+
+static void put_cell(struct print *p, enum print_style style, int width, const char *text)
+{
+	size_t length = strlen(text), room = (size_t)abs(width), start = p->stop, gap;
+
+	if (width > 0 && length < room)
+		start += room - length;
+	gap = start > p->at ? start - p->at : p->at > 0;
+	fprintf(p->out, "%*s", (int)gap, "");
+	put_styled(p, style, text);
+	p->at += gap + length;
+	p->stop += room + 1;
+}
+
+void print_cell(struct print *p, enum print_style style, int width, const char *format, ...)
+{
+	char text[PRINT_CELL_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (text[0])
+		put_cell(p, style, width, text);
+	else
+		p->stop += (size_t)abs(width) + 1;
+}
+
+void print_end(struct print *p)
+{
+	fputc('\n', p->out);
+	p->at = p->stop = 0;
+}
+
+void print_entry(struct print *p, int label_width, const char *label, const char *text,
+		 enum print_style style)
+{
+	size_t indent = (size_t)label_width;
+	char word[PRINT_CELL_SIZE];
+
+	put_cell(p, PRINT_BOLD, 1 - label_width, label);
+	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+		size_t length = strcspn(text, " ");
+
+		if (p->at > indent && p->at + 1 + length > PRINT_WIDTH) {
+			print_end(p);
+			p->stop = indent;
+		}
+		snprintf(word, sizeof(word), "%.*s", (int)length, text);
+		put_cell(p, style, 0, word);
+		p->stop = p->at + 1;
+		text += length;
+	}
+	print_end(p);
+}
+
+const char *print_clean(char *copy, size_t size, const char *text, size_t length)
+{
+	size_t n = length < size ? length : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	copy[n] = '\0';
+	return copy;
+}
+
+int print_json(FILE *out, const char *json, size_t length)
+{
+	_cleanup_free_ char *clean = malloc(UTF8_CLEAN_SIZE(length));
+
+	if (!clean)
+		return -ENOMEM;
+	length = utf8_clean(json, length, clean, UTF8_CLEAN_SIZE(length));
+	for (const unsigned char *at = (unsigned char *)clean; length > 0; at++, length--) {
+		if (*at < ' ' || *at == DEL) {
+			fprintf(out, "\\u%04x", *at);
+		} else if (*at == C1_FIRST_BYTE && at[1] < C1_END) {
+			fprintf(out, "\\u%04x", *++at);
+			length--;
+		} else {
+			fputc(*at, out);
+		}
+	}
+	return 0;
+}
+
+void print_age(char text[static PRINT_AGE_SIZE], double seconds)
+{
+	uint64_t s;
+	unsigned d, h, m, tenths;
+
+	if (!(seconds >= 0 && seconds <= AGE_MAX)) {
+		snprintf(text, PRINT_AGE_SIZE, "-");
+		return;
+	}
+	s = (uint64_t)seconds;
+	tenths = (unsigned)((seconds - (double)s) * 10);
+	d = (unsigned)(s / DAY);
+	h = (unsigned)(s % DAY / HOUR);
+	m = (unsigned)(s % HOUR / MINUTE);
+	s %= MINUTE;
+	if (d)
+		snprintf(text, PRINT_AGE_SIZE, "%ud%02uh", d, h);
+	else if (h)
+		snprintf(text, PRINT_AGE_SIZE, "%uh%02um", h, m);
+	else if (m)
+		snprintf(text, PRINT_AGE_SIZE, "%um%02us", m, (unsigned)s);
+	else
+		snprintf(text, PRINT_AGE_SIZE, "%u.%us", (unsigned)s, tenths);
+}
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+	unsigned least = a < b ? a : b;
+
+	return least < c ? least : c;
+}
+
+/* Letters to insert, delete or replace (Levenshtein), whatever their case. */
+static unsigned distance(const char *from, const char *to)
+{
+	unsigned row[WORD_SIZE + 1], width = (unsigned)strlen(to);
+
+	if (width > WORD_SIZE || strlen(from) > WORD_SIZE)
+		return DISTANCE_MAX + 1;
+	for (unsigned i = 0; i <= width; i++)
+		row[i] = i;
+	for (; *from; from++) {
+		unsigned diagonal = row[0]++;
+
+		for (unsigned i = 1; i <= width; i++) {
+			unsigned differ = tolower((unsigned char)*from) !=
+					  tolower((unsigned char)to[i - 1]);
+			unsigned best = min3(row[i] + 1, row[i - 1] + 1, diagonal + differ);
+
+			diagonal = row[i];
+			row[i] = best;
+		}
+	}
+	return row[width];
+}
+
+const char *print_nearest(const char *word, const char *const *words)
+{
+	const char *nearest = NULL;
+	unsigned least = DISTANCE_MAX + 1;
+
+	for (; *words; words++) {
+		unsigned d = distance(word, *words);
+
+		if (d < least && d < strlen(*words)) {
+			least = d;
+			nearest = *words;
+		}
+	}
+	return nearest;
+}

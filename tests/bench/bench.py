@@ -1,0 +1,559 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures tcpwatch, and beside it, in the same run, what people use today. Prints a table and judges nothing.
+
+All traffic is on loopback, in network namespaces that end with the processes in them. A machine's speed drifts, so
+a load is run with a tool and without it in turns, and each run with it is compared with the two without it around it.
+"""
+
+import argparse
+import contextlib
+import datetime
+import http.client
+import json
+import os
+import re
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from machine import (Process, UnixConnection, available_memory, bpf_statistics, describe, find_program, free_port, get,
+                     in_namespace_of, read_whole, wait_until)
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+OUTPUT = os.path.join(ROOT, ".output")
+RESULTS = os.path.join(ROOT, "tests/bench/RESULTS.md")
+DAEMON = find_program(f"{OUTPUT}/tcpwatchd")
+CTL = find_program(f"{OUTPUT}/tcpwatchctl")
+NODE_EXPORTER = find_program(f"{OUTPUT}/tools/usr/bin/prometheus-node-exporter", "prometheus-node-exporter",
+                             "node_exporter")
+TCPSTATES = find_program("/usr/sbin/tcpstates", "tcpstates")
+
+TIME_LIMIT = 900     # s, for everything: twice what a full run takes
+SETTLE = 0.4         # s, for the kernel to be rid of a namespace, and a daemon to drain its ring
+SOCKET_COST = 6000   # bytes of kernel memory that a held socket takes, file and inode included, with room to spare
+# In a mount namespace of its own, with the tracefs that it attaches through and that need not be mounted.
+TCPSTATES_ARGV = ["unshare", "--mount", "/bin/sh", "-c",
+                  f"mount -t tracefs tracefs /sys/kernel/tracing && exec {TCPSTATES}"]
+RECORDING_MAGIC = 8  # bytes before the first record, include/tcpwatch/record.h
+REACH = {"sockets": 400_000, "few": 20_000, "close_wait": 6_000}
+
+
+class Plan:
+    """How long and how often."""
+
+    def __init__(self, quick):
+        self.seconds = 1 if quick else 2          # of one run of the load
+        self.rounds = 2 if quick else 8           # of runs with each tool
+        self.scrapes = 20 if quick else 100
+        self.slow_scrapes = 3 if quick else 10    # of what takes a second each
+        self.repeats = 3 if quick else 7          # of a command
+        self.slow_repeats = 1 if quick else 3     # of what takes seconds each
+        self.idle_seconds = 5 if quick else 20
+
+
+# The loads: what each is called, and the arguments of the processes that make it.
+LOADS = {
+    "one by one": [["--ahead", "0"]],
+    "both cores full": [["--ahead", "16"], ["--ahead", "16"]],
+}
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+# The tools under the load. Each is started anew for each run, and answers with what it saw when the run is over.
+
+
+class Nothing:
+    @contextlib.contextmanager
+    def running(self, _load_pid):
+        yield lambda transitions: {}
+
+
+class Tcpwatch:
+    name = "tcpwatch"
+
+    @contextlib.contextmanager
+    def running(self, _load_pid):
+        with Daemon() as daemon:
+            before, cpu = daemon.metrics(), daemon.process.cpu_seconds()
+
+            def seen(transitions):
+                time.sleep(SETTLE)
+                after = daemon.metrics()
+                return {"transitions": transitions,
+                        "events": total(after, "tcpwatch_events_total") - total(before, "tcpwatch_events_total"),
+                        "lost": total(after, "tcpwatch_events_lost_total"),
+                        "cpu": daemon.process.cpu_seconds() - cpu}
+            yield seen
+
+
+class Tcpstates:
+    name = "tcpstates"
+
+    @contextlib.contextmanager
+    def running(self, _load_pid):
+        with tempfile.TemporaryFile("w+") as errors, \
+                Process(TCPSTATES_ARGV, stdout=subprocess.DEVNULL, stderr=errors) as process:
+            wait_until(process.bpf_programs, "tcpstates' program")
+            time.sleep(SETTLE)
+            cpu = process.cpu_seconds()
+
+            def seen(transitions):
+                time.sleep(SETTLE)
+                process.check()
+                errors.seek(0)
+                lost = sum(int(n) for n in re.findall(r"lost (\d+) events", errors.read(), re.I))
+                return {"transitions": transitions, "lost": lost, "cpu": process.cpu_seconds() - cpu}
+            yield seen
+
+
+class PollingSs:
+    """What a script around ss does: one look at all sockets each second."""
+    name = "`ss -tan` each second"
+
+    @contextlib.contextmanager
+    def running(self, load_pid):
+        with Process(["/bin/sh", "-c", "while :; do ss -tan; sleep 1; done"], namespace_of=load_pid,
+                     stdout=subprocess.DEVNULL):
+            yield lambda transitions: {}
+
+
+class Daemon:
+    """tcpwatchd with default settings, but for the places where it listens."""
+
+    def __init__(self, *arguments):
+        self.directory = tempfile.TemporaryDirectory(prefix="tcpwatch-bench-")
+        self.socket = os.path.join(self.directory.name, "control.sock")
+        self.port = free_port()
+        config = os.path.join(self.directory.name, "tcpwatchd.conf")
+        with open(config, "w") as file:
+            file.write(f"[daemon]\ncontrol_socket = {self.socket}\n[metrics]\nlisten = 127.0.0.1:{self.port}\n")
+        with open(os.path.join(self.directory.name, "log"), "w") as log:
+            self.process = Process([DAEMON, "--config", config, *arguments], stdout=log, stderr=log)
+
+    def __enter__(self):
+        self.ready_seconds = self.wait_until(self.is_ready, "tcpwatchd ready")
+        return self
+
+    def __exit__(self, *_):
+        self.process.end()
+        self.directory.cleanup()
+
+    def wait_until(self, condition, what):
+        """The time since its exec at which the condition held first."""
+        try:
+            wait_until(condition, what)
+        except (TimeoutError, RuntimeError):
+            with open(os.path.join(self.directory.name, "log")) as log:
+                say("tcpwatchd's log:\n" + log.read())
+            self.__exit__()
+            raise
+        return time.monotonic() - self.process.started
+
+    def is_ready(self):
+        self.process.check()
+        with contextlib.suppress(ConnectionError):
+            return get(self.http(), "/-/ready")[0] == 200
+
+    def counts(self, netns):
+        """The counts of one namespace."""
+        self.process.check()
+        with contextlib.suppress(ConnectionError, FileNotFoundError):
+            status, body = get(UnixConnection(self.socket), "/v1/status")
+            if status == 200:
+                return {n["netns"]: n["states"] for n in json.loads(body)["namespaces"]}.get(netns)
+
+    def http(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def metrics(self):
+        return parse_metrics(get(self.http(), "/metrics")[1].decode())
+
+    def ctl(self, *arguments):
+        return [CTL, "--socket", self.socket, *arguments]
+
+
+def parse_metrics(text):
+    return [(match[1], float(match[2])) for match in re.finditer(r"^([a-z_]+)(?:{.*})? (\S+)$", text, re.M)]
+
+
+def total(metrics, name):
+    return sum(value for other, value in metrics if other == name)
+
+
+# Throughput.
+
+
+def run_load(load, tool, seconds):
+    """One run: connections per second, and what the tool saw of it."""
+    with contextlib.ExitStack() as stack:
+        program = [f"{OUTPUT}/tests/bench/load", "--wait", "--seconds", str(seconds)]
+        makers = [stack.enter_context(Process(program + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+                  for arguments in LOADS[load]]
+        for maker in makers:
+            maker.read_json()
+        with tool.running(makers[0].pid) as seen:
+            time.sleep(SETTLE)
+            for maker in makers:
+                maker.popen.stdin.write("\n")
+                maker.popen.stdin.flush()
+            results = [maker.read_json() for maker in makers]
+            rate = sum(result["per_second"] for result in results)
+            outcome = seen(sum(result["transitions"] for result in results)), rate
+    time.sleep(SETTLE)
+    return outcome
+
+
+def compare(load, tools, plan):
+    """Each tool's runs in turns with runs without any: what share of the throughput it took, and what it saw."""
+    nothing, results = [run_load(load, Nothing(), plan.seconds)[1]], {tool: [] for tool in tools}
+    for number in range(plan.rounds):
+        say(f"load {load}: round {number + 1} of {plan.rounds}")
+        for tool in tools:
+            seen, rate = run_load(load, tool, plan.seconds)
+            nothing.append(run_load(load, Nothing(), plan.seconds)[1])
+            results[tool].append({"lost share": 1 - rate / statistics.mean(nothing[-2:]), **seen})
+    noise = [1 - second / first for first, second in zip(nothing, nothing[1:])]
+    return {"rate": statistics.median(nothing), "noise": noise, **{tool.name: results[tool] for tool in tools}}
+
+
+def percent(share, digits=1):
+    return f"{share * 100:.{digits}f} %"
+
+
+def shares(values):
+    """Median and quartiles of shares."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{percent(middle)} ({percent(low)} to {percent(high)})"
+
+
+def measure_throughput(load, tools, plan, rows):
+    result = compare(load, tools, plan)
+    own, noise = result.get("tcpwatch"), statistics.median(abs(share) for share in result["noise"])
+    peers = [f"{tool.name} {shares([run['lost share'] for run in result[tool.name]])}"
+             for tool in tools if tool.name != "tcpwatch"]
+    rows.add(f"throughput lost, {load}, {result['rate']:,.0f} connections/s without",
+             own and shares([run["lost share"] for run in own]), "≤ 2 %",
+             *peers, f"two runs without differ by {percent(noise)}")
+    rows.add(f"transitions lost, {load}", own and lost(own), "0",
+             *[f"{tool.name} {lost(result[tool.name])}" for tool in tools if isinstance(tool, Tcpstates)])
+    rows.add(f"CPU per transition, {load}", own and cpu(own), "≤ 0.4 µs",
+             *[f"{tool.name} {cpu(result[tool.name])}" for tool in tools if isinstance(tool, Tcpstates)])
+
+
+def lost(runs):
+    transitions = sum(run["transitions"] for run in runs)
+    unseen = sum(max(0, run["transitions"] - run["events"] - run["lost"]) for run in runs if "events" in run)
+    text = f"{sum(run['lost'] for run in runs):,.0f} of {transitions:,}"
+    return text + (f", and {unseen:,.0f} unseen" if unseen else "")
+
+
+def cpu(runs):
+    return f"{statistics.median(run['cpu'] / run['transitions'] for run in runs) * 1e6:.3f} µs"
+
+
+def bpf_time(start, plan):
+    """Time in its BPF programs per transition, the load one by one. The kernel's count includes the counting."""
+    with bpf_statistics(), contextlib.ExitStack() as stack:
+        process = start(stack)
+        before = process.bpf_programs()
+
+        class Counted:
+            @contextlib.contextmanager
+            def running(self, _load_pid):
+                yield lambda transitions: {"transitions": transitions}
+        seen, _ = run_load("one by one", Counted(), plan.seconds)
+        after = process.bpf_programs()
+    spent = sum(after[number][0] - before.get(number, (0, 0))[0] for number in after)
+    return f"{spent / seen['transitions']:.0f} ns"
+
+
+def measure_bpf_time(plan, rows):
+    def start_tcpstates(stack):
+        process = stack.enter_context(Process(TCPSTATES_ARGV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        wait_until(process.bpf_programs, "tcpstates' program")
+        return process
+
+    say("time in BPF programs")
+    own = DAEMON and bpf_time(lambda stack: stack.enter_context(Daemon()).process, plan)
+    peer = TCPSTATES and bpf_time(start_tcpstates, plan)
+    rows.add("BPF time per transition", own, "≤ 150 ns", f"tcpstates {peer or 'not installed'}")
+
+
+# The model alone.
+
+
+def count_records(path):
+    header, records = struct.Struct("=HH"), 0
+    with open(path, "rb") as file:
+        data = memoryview(file.read())
+    at = RECORDING_MAGIC
+    while at + header.size <= len(data):
+        at += header.size + header.unpack_from(data, at)[1]
+        records += 1
+    return records
+
+
+def measure_model(plan, rows):
+    if not DAEMON:
+        return rows.add("model alone, replay of a recorded load", None, "–")
+    say("replay of a recorded load")
+    with tempfile.TemporaryDirectory(prefix="tcpwatch-bench-") as directory:
+        recording = os.path.join(directory, "recording")
+        with Daemon("--record", recording):
+            run_load("both cores full", Nothing(), plan.seconds)
+        records = count_records(recording)
+        replay = [DAEMON, "--replay", recording]
+        spent = statistics.median(command_times(replay, plan.repeats))
+        rows.add("model alone, replay of a recorded load", f"{spent / records * 1e9:.0f} ns a record ({records:,})", "–")
+
+
+# Many sockets.
+
+
+def hold(sockets, close_wait):
+    process = Process([f"{OUTPUT}/tests/bench/hold", "--sockets", str(sockets), "--close-wait", str(close_wait)],
+                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        return process, process.read_json()
+    except BaseException:
+        process.end()
+        raise
+
+
+def command_times(argv, repeats, namespace_of=None):
+    times = []
+    with in_namespace_of(namespace_of) if namespace_of else contextlib.nullcontext():
+        for _ in range(repeats):
+            start = time.monotonic()
+            subprocess.run(argv, check=True, timeout=60, stdout=subprocess.DEVNULL)
+            times.append(time.monotonic() - start)
+    return times
+
+
+def scrape_times(connect, repeats, keep):
+    """Of GET /metrics, over one connection, or over a new one each."""
+    times, connection = [], connect()
+    connection.connect()
+    for _ in range(repeats):
+        start = time.monotonic()
+        if not keep:
+            connection.close()
+            connection = connect()
+        status, _ = get(connection, "/metrics")
+        times.append(time.monotonic() - start)
+        if status != 200:
+            raise RuntimeError(f"/metrics answered {status}")
+    connection.close()
+    return times
+
+
+def duration(seconds):
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def durations(times):
+    """The median, and the 99th percentile where there are enough."""
+    ordered = sorted(times)
+    text = duration(statistics.median(ordered))
+    if len(ordered) >= 20:
+        text += f", p99 {duration(ordered[int(len(ordered) * 0.99)])}"
+    return text
+
+
+def megabytes(size):
+    return f"{size / 1e6:.1f} MB"
+
+
+def measure_node_exporter(pid, plan):
+    """Scrapes and memory of node_exporter with nothing but tcpstat, in the namespace of the sockets."""
+    if not NODE_EXPORTER:
+        return {"scrape": "node_exporter not installed", "memory": "node_exporter not installed",
+                "idle": "node_exporter not installed"}
+    port = free_port()
+    argv = [NODE_EXPORTER, "--collector.disable-defaults", "--collector.tcpstat",
+            f"--web.listen-address=127.0.0.1:{port}"]
+    with Process(argv, namespace_of=pid, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process, \
+            in_namespace_of(pid):
+        def connect():
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+        def answers():
+            process.check()
+            with contextlib.suppress(ConnectionError):
+                return get(connect(), "/")[0] == 200
+        wait_until(answers, "node_exporter")
+        before = process.cpu_seconds()
+        times = scrape_times(connect, plan.slow_scrapes, keep=True)
+        spent = (process.cpu_seconds() - before) / plan.slow_scrapes
+        return {"scrape": f"node_exporter tcpstat {durations(times)}",
+                "memory": f"node_exporter tcpstat {megabytes(process.memory()['VmRSS'])}",
+                "idle": f"node_exporter tcpstat scraped every 15 s {percent(spent / 15, 2)}"}
+
+
+def measure_ss(pid, plan):
+    def ss(arguments, repeats):
+        times = command_times(["ss", *arguments.split()], repeats, namespace_of=pid)
+        return f"`ss {arguments}` {durations(times)}"
+
+    start = time.monotonic()
+    read_whole(f"/proc/{pid}/net/tcp")
+    return {"all": ss("-tan", plan.slow_repeats),
+            "proc": f"/proc/net/tcp {duration(time.monotonic() - start)}",
+            "close-wait": ss("-tan state close-wait", plan.repeats),
+            "owners": ss("-tanp state close-wait", plan.slow_repeats)}
+
+
+def start_time(expected):
+    """The time from exec to counts that are right, and to /-/ready."""
+    wanted = {state: expected[state] for state in ("established", "close_wait", "fin_wait2", "listen")}
+    daemon = Daemon()
+
+    def right():
+        counts = daemon.counts(expected["netns"])
+        return counts and all(counts[state] == count for state, count in wanted.items())
+    seconds = daemon.wait_until(right, "counts right")
+    with daemon:
+        return seconds, daemon.ready_seconds
+
+
+def idle_share(daemon, seconds):
+    start, before = time.monotonic(), daemon.process.cpu_seconds()
+    time.sleep(seconds)
+    return (daemon.process.cpu_seconds() - before) / (time.monotonic() - start)
+
+
+def memory_cell(memory, base, sockets):
+    text = (f"{megabytes(memory['VmRSS'])} ({megabytes(memory['RssAnon'])} anonymous, "
+            f"{megabytes(memory['RssFile'])} file), at most {megabytes(memory['VmHWM'])}")
+    if sockets:
+        text += f", {(memory['VmRSS'] - base['VmRSS']) / sockets:.0f} B a socket"
+    return text
+
+
+def measure_daemon(expected, base, plan):
+    """All that is asked of tcpwatchd while so many sockets are there; the cells of its column, by row."""
+    starts = [start_time(expected) for _ in range(plan.slow_repeats)]
+    cells = {"start": f"{duration(statistics.median(right for right, _ in starts))} "
+                      f"(ready {duration(statistics.median(ready for _, ready in starts))})"}
+    with Daemon() as daemon:
+        daemon.wait_until(lambda: daemon.counts(expected["netns"]), "namespace known")
+        time.sleep(2)
+        cells["idle"] = percent(idle_share(daemon, plan.idle_seconds), 2)
+        cells["memory"] = memory_cell(daemon.process.memory(), base, expected["sockets"])
+        cells["scrape"] = (f"{durations(scrape_times(daemon.http, plan.scrapes, keep=True))}; a connection each: "
+                           f"{durations(scrape_times(daemon.http, plan.scrapes, keep=False))}")
+        cells["states"] = durations(command_times(daemon.ctl("states"), plan.repeats))
+        close_wait = command_times(daemon.ctl("list", "--state", "close_wait"), plan.repeats)
+        cells["close-wait"] = f"{durations(close_wait)} (the first {duration(close_wait[0])})"
+    return cells
+
+
+def base_memory():
+    with Daemon() as daemon:
+        time.sleep(2)
+        daemon.metrics()
+        return daemon.process.memory()
+
+
+def measure_sockets(sockets, close_wait, base, plan, rows):
+    say(f"{sockets:,} sockets: opening")
+    process, expected = hold(sockets, close_wait)
+    with process:
+        say(f"{sockets:,} sockets: tcpwatch")
+        own = measure_daemon(expected, base, plan) if DAEMON else {}
+        say(f"{sockets:,} sockets: peers")
+        ss, exporter = measure_ss(process.pid, plan), measure_node_exporter(process.pid, plan)
+    many = sockets > REACH["few"]
+    limit = megabytes(10e6 + 80 * expected["sockets"])
+    rows.add(f"/metrics, {sockets:,} sockets", own.get("scrape"), "≤ 2 ms", exporter["scrape"])
+    rows.add(f"resident memory, {sockets:,} sockets", own.get("memory"), f"≤ {limit}", exporter["memory"])
+    rows.add(f"from exec to right counts, {sockets:,} sockets", own.get("start"), "≤ 1 s", ss["all"])
+    rows.add(f"`tcpwatchctl states`, {sockets:,} sockets", own.get("states"), "–", ss["all"], ss["proc"])
+    rows.add(f"`list --state close_wait`, {close_wait:,} of {sockets:,}", own.get("close-wait"),
+             "≤ 60 ms" if many else "–", ss["close-wait"], f"with owners: {ss['owners']}")
+    rows.add(f"idle CPU, {sockets:,} sockets", own.get("idle"), "≤ 0.5 %", exporter["idle"])
+
+
+# The table.
+
+
+class Rows:
+    HEAD = ("figure", "tcpwatch", "goal", "peers in the same run")
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, figure, own, goal, *peers):
+        self.rows.append((figure, own or "not built", goal, "; ".join(peers) or "–"))
+        say(" | ".join(self.rows[-1]))
+
+    def table(self):
+        rows = [self.HEAD, *self.rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(self.HEAD))]
+        lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        return "\n".join(lines)
+
+
+def document(rows, plan, started):
+    return f"""# Figures
+
+Made by `make bench`, {datetime.date.today().isoformat()}, on {describe()}; {time.monotonic() - started:.0f} s in all.
+
+{rows.table()}
+
+Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten transitions. "One by one" is
+one such pair with one connection at a time; "both cores full" is two pairs, each with 16 connections under way. A run takes
+{plan.seconds} s; throughput lost is the median (and the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool
+right before and after it. CPU per transition is the processor time of the whole daemon; BPF time is the kernel's own
+count, its counting included. Memory is resident memory as the kernel counts it, and at most what it ever was.
+The times of /metrics include the Python client's part, those of commands their start.
+"""
+
+
+def measure(plan, rows):
+    tools = [tool for tool, found in ((Tcpwatch(), DAEMON), (Tcpstates(), TCPSTATES)) if found]
+    measure_throughput("one by one", [*tools, PollingSs()], plan, rows)
+    measure_throughput("both cores full", tools, plan, rows)
+    measure_bpf_time(plan, rows)
+    measure_model(plan, rows)
+    base = base_memory() if DAEMON else None
+    rows.add("resident memory, no sockets but the machine's own", base and memory_cell(base, base, 0), "≤ 10 MB")
+    measure_sockets(REACH["few"], 300, base, plan, rows)
+    sockets = min(REACH["sockets"], available_memory() // SOCKET_COST // 1000 * 1000)
+    measure_sockets(sockets, min(REACH["close_wait"], sockets // 2), base, plan, rows)
+
+
+def stop(number, _frame):
+    raise SystemExit(f"bench: ended by {signal.Signals(number).name}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures tcpwatch beside its peers and prints a table.")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs: figures are coarse")
+    parser.add_argument("--write", action="store_true", help="put the table into tests/bench/RESULTS.md too")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        parser.error("root is needed: for network namespaces, and for the daemon")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, stop)
+    signal.alarm(TIME_LIMIT)
+    plan, rows, started = Plan(options.quick), Rows(), time.monotonic()
+    measure(plan, rows)
+    text = document(rows, plan, started)
+    print(text)
+    if options.write:
+        with open(RESULTS, "w") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/owners.h"
+#include "random.h"
+
+#define SEEDS 50
+#define STEPS 4000
+#define OWNERS 700 /* more than two growths of the table that starts with 256 */
+
+/* Each differs from the one before in one field. */
+static struct owner owner(uint32_t id)
+{
+	struct owner o = {.cgroup = 7, .uid = 33, .pid = 4711};
+
+	switch (id % 4) {
+	case 0:
+		o.cgroup += id;
+		break;
+	case 1:
+		o.uid += id;
+		break;
+	case 2:
+		o.pid += id;
+		break;
+	default:
+		snprintf(o.comm, sizeof(o.comm), "worker/%u", id);
+	}
+	return o;
+}
+
+static bool same(const struct owner *a, const struct owner *b)
+{
+	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
+	       !memcmp(a->comm, b->comm, sizeof(a->comm));
+}
+
+struct reference {
+	uint32_t index, references;
+};
+
+static void take(struct owners *o, struct reference *r, uint32_t id, uint64_t seed)
+{
+	const struct owner wanted = owner(id);
+	uint32_t index = owners_take(o, &wanted);
+
+	assert_seeded(seed, index != OWNER_UNKNOWN);
+	assert_seeded(seed, !r->references || index == r->index);
+	r->index = index;
+	r->references++;
+}
+
+static void check(struct owners *o, const struct reference *references, uint64_t seed)
+{
+	for (uint32_t id = 0; id < OWNERS; id++) {
+		const struct owner wanted = owner(id);
+
+		if (references[id].references)
+			assert_seeded(seed, same(owners_get(o, references[id].index), &wanted));
+	}
+}
+
+static void run(uint64_t seed)
+{
+	struct reference references[OWNERS] = {0};
+	uint64_t random = seed;
+	struct owners *o;
+
+	assert_int_equal(owners_new(&o), 0);
+	for (unsigned step = 0; step < STEPS; step++) {
+		uint32_t id = random_below(&random, OWNERS);
+		struct reference *r = &references[id];
+
+		if (r->references && random_percent(&random, 40)) {
+			owners_drop(o, r->index);
+			r->references--;
+		} else {
+			take(o, r, id, seed);
+		}
+		if (step % 500 == 0)
+			check(o, references, seed);
+	}
+	check(o, references, seed);
+	owners_free(o);
+}
+
+static void test_against_reference(void **state)
+{
+	(void)state;
+	for (uint64_t seed = seed_first(), end = seed + SEEDS; seed < end; seed++)
+		run(seed);
+}
+
+/* Nothing known about it: no slot, no references. */
+static void test_unknown(void **state)
+{
+	const struct owner unknown = {.uid = UID_UNKNOWN};
+	struct owners *o;
+
+	(void)state;
+	assert_int_equal(owners_new(&o), 0);
+	assert_int_equal(owners_take(o, &unknown), OWNER_UNKNOWN);
+	assert_true(same(owners_get(o, OWNER_UNKNOWN), &unknown));
+	for (unsigned i = 0; i < 3; i++)
+		owners_drop(o, OWNER_UNKNOWN);
+	assert_true(same(owners_get(o, OWNER_UNKNOWN), &unknown));
+	owners_free(o);
+}
+
+/* Root is an owner of whom something is known. */
+static void test_root_is_known(void **state)
+{
+	const struct owner root = {.uid = 0};
+	struct owners *o;
+
+	(void)state;
+	assert_int_equal(owners_new(&o), 0);
+	assert_int_not_equal(owners_take(o, &root), OWNER_UNKNOWN);
+	owners_free(o);
+}
+
+/* A slot whose last reference went serves the next owner: a churn of owners takes no memory. */
+static void test_slots_are_used_again(void **state)
+{
+	struct owners *o;
+
+	(void)state;
+	assert_int_equal(owners_new(&o), 0);
+	for (uint32_t id = 0; id < 100000; id++) {
+		const struct owner passing = owner(id);
+		uint32_t index = owners_take(o, &passing);
+
+		assert_in_range(index, 1, 255);
+		owners_drop(o, index);
+	}
+	owners_free(o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_reference),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_root_is_known),
+		cmocka_unit_test(test_slots_are_used_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
