@@ -20,9 +20,10 @@ struct replay {
 
 static void on_full_round(struct replay *r, const struct tw_round *round)
 {
-	/* a recording does not say why a round was made; a request is the cause that claims least */
-	r->status.last_cause = r->status.last_cause == RESYNC_CAUSE_COUNT ? RESYNC_CAUSE_START :
-									    RESYNC_CAUSE_REQUEST;
+	/* a recording does not say why a round was made; a request is the cause that claims least
+	 */
+	r->status.last_cause = r->status.last_cause == RESYNC_CAUSE_COUNT ? RESYNC_CAUSE_START
+									  : RESYNC_CAUSE_REQUEST;
 	r->status.resyncs[r->status.last_cause]++;
 	r->status.last_drift = r->drift;
 	r->status.last_resync_ns = round->time_ns - r->round_ns;

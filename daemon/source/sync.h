@@ -20,9 +20,11 @@
 struct sync;
 
 struct sync_calls {
-	/* TW_RECORD_ROUND_BEGIN (TW_RECORD_DUMP_BEGIN TW_RECORD_SOCKET* TW_RECORD_DUMP_END)* TW_RECORD_ROUND_END */
+	/* TW_RECORD_ROUND_BEGIN (TW_RECORD_DUMP_BEGIN TW_RECORD_SOCKET* TW_RECORD_DUMP_END)*
+	 * TW_RECORD_ROUND_END */
 	void (*record)(enum tw_record_type type, const void *body, void *userdata);
-	/* After the last of them. cost_ns: processor time that the round took, the calls included. */
+	/* After the last of them. cost_ns: processor time that the round took, the calls included.
+	 */
 	void (*done)(uint64_t cost_ns, void *userdata);
 	/* Before a batch's rows, and before the round's end: hand over all transitions so far. */
 	void (*drain)(void *userdata);
