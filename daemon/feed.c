@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "feed.h"
 
-void feed_model(struct model *m, enum tw_record_type type, const void *body,
+bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 		struct model_drift *ret_drift)
 {
 	switch (type) {
 	case TW_RECORD_EVENT:
-		model_event(m, body);
-		break;
+		return model_event(m, body);
 	case TW_RECORD_ROUND_BEGIN:
 		model_round_begin(m, body);
 		break;
@@ -51,4 +50,5 @@ void feed_model(struct model *m, enum tw_record_type type, const void *body,
 		model_netstat(m, body);
 		break;
 	}
+	return true;
 }

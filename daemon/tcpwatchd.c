@@ -64,7 +64,8 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 
 	if (d->recording)
 		write_record(d, type, body);
-	feed_model(d->model, type, body, &drift);
+	if (!feed_model(d->model, type, body, &drift))
+		return;
 	switch (type) {
 	case TW_RECORD_EVENT:
 		serve_on_event(d->serve, body);
@@ -126,10 +127,10 @@ static void on_full_done(void *userdata)
 static void refresh(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
-	struct sources_cost costs[SERVE_PROGRAMS];
+	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
 	sources_drain(d->sources);
-	d->status.program_count = sources_costs(d->sources, costs, SERVE_PROGRAMS);
+	d->status.program_count = sources_costs(d->sources, costs);
 	for (size_t i = 0; i < d->status.program_count; i++)
 		d->status.programs[i] = (struct serve_program){
 			.name = costs[i].program, .run_ns = costs[i].run_ns, .runs = costs[i].runs};

@@ -348,7 +348,18 @@ static void event_close(struct model *m, int netns, struct connection *c, const 
 	}
 }
 
-void model_event(struct model *m, const struct tw_event *e)
+/* Whether the connection is not where the transition would take it from: it has been told already.
+ */
+static bool repeats(const struct connection *c, const struct tw_event *e)
+{
+	bool exists = c && !(c->flags & CONNECTION_GONE);
+
+	if (e->old_state == TW_CLOSE || e->old_state == TW_LISTEN)
+		return exists;
+	return !exists || c->state != e->old_state;
+}
+
+bool model_event(struct model *m, const struct tw_event *e)
 {
 	struct connection *c;
 	int netns;
@@ -356,12 +367,14 @@ void model_event(struct model *m, const struct tw_event *e)
 	if (!state_valid(e->old_state) || !state_valid(e->new_state) || !family_valid(e->family) ||
 	    (netns = netns_index(m->netns, e->netns)) < 0) {
 		m->stats.events_malformed++;
-		return;
+		return false;
 	}
 	time_passes(m, e->time_ns);
+	c = table_find(m->table, e->cookie);
+	if (e->flags & TW_EVENT_MISSED && repeats(c, e))
+		return false;
 	m->stats.events++;
 	netns_at(m->netns, (size_t)netns)->events++;
-	c = table_find(m->table, e->cookie);
 	if (c && c->flags & CONNECTION_GONE) {
 		/* the same socket again: connect() after a failed connect() */
 		table_remove(m->table, c);
@@ -374,12 +387,13 @@ void model_event(struct model *m, const struct tw_event *e)
 		 * after this.
 		 */
 		stats_transition(&m->stats, e->old_state, e->new_state);
-		return;
+		return true;
 	}
 	if (e->new_state == TW_CLOSE)
 		event_close(m, netns, c, e);
 	else
 		event_change(m, netns, c, e);
+	return true;
 }
 
 void model_round_begin(struct model *m, const struct tw_round *round)

@@ -36,7 +36,8 @@ struct model_drift {
 };
 
 /* The records, in the order in which they came. */
-void model_event(struct model *m, const struct tw_event *event);
+/* Whether it was taken: not when it is malformed, or repeats another. */
+bool model_event(struct model *m, const struct tw_event *event);
 /*
  * A round: begin, then for each namespace a dump with its rows, then the end. Events between are
  * taken as they come. The caller ends the round only once it has handed over every event older than

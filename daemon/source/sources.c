@@ -309,13 +309,12 @@ void sources_scan(struct sources *s)
 			  (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
 }
 
-size_t sources_costs(const struct sources *s, struct sources_cost *ret_costs, size_t limit)
+size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
-	struct sources_cost cost = {.program = "transitions"};
+	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
-	if (!s->transitions || !limit ||
-	    transitions_cost(s->transitions, &cost.run_ns, &cost.runs) < 0 || !cost.runs)
+	if (!s->transitions || transitions_costs(s->transitions, costs) < 0 || !costs[0].runs)
 		return 0;
-	ret_costs[0] = cost;
-	return 1;
+	memcpy(ret, costs, sizeof(costs));
+	return TRANSITIONS_PROGRAMS;
 }

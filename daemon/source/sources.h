@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "source/namespaces.h"
+#include "source/transitions.h"
 
 #include <tcpwatch/record.h>
 
@@ -64,13 +65,8 @@ void sources_scan(struct sources *s);
 /* Whether a transition came from a namespace that is to be found by a scan now. */
 bool sources_scan_due(const struct sources *s);
 
-/* What the programs have cost, while kernel.bpf_stats_enabled is 1. */
-struct sources_cost {
-	const char *program;
-	uint64_t run_ns, runs;
-};
-
-/* Fills in up to limit of them; how many. */
-size_t sources_costs(const struct sources *s, struct sources_cost *ret_costs, size_t limit);
+/* What the tracepoint programs have cost: see transitions_costs(). How many of them; 0: it is not
+ * known. */
+size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS]);
 
 #endif
