@@ -71,6 +71,29 @@ static bool family_valid(unsigned family)
 	return family == AF_INET || family == AF_INET6;
 }
 
+/* TIME_WAIT is a minisocket's state, which tcp_set_state() never sees. */
+static bool event_valid(const struct tw_event *e)
+{
+	return state_valid(e->old_state) && state_valid(e->new_state) &&
+	       e->old_state != TW_TIME_WAIT && e->new_state != TW_TIME_WAIT &&
+	       family_valid(e->family);
+}
+
+/* A socket that closes between being found and being described has a row with CLOSE, and is none
+ * any more: inet_diag_dump_icsk(). */
+static bool row_valid(const struct tw_socket *row)
+{
+	static const uint32_t states_of_kind[] = {
+		[TW_SOCKET_FULL] = TW_STATES_ALL &
+				   ~(TW_STATE_BIT(TW_CLOSE) | TW_STATE_BIT(TW_TIME_WAIT)),
+		[TW_SOCKET_REQUEST] = TW_STATE_BIT(TW_SYN_RECV),
+		[TW_SOCKET_MINI] = TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT),
+	};
+
+	return row->kind <= TW_SOCKET_MINI && state_valid(row->state) &&
+	       states_of_kind[row->kind] & TW_STATE_BIT(row->state) && family_valid(row->family);
+}
+
 static enum netns_family family_of(const struct connection *c)
 {
 	return c->flags & CONNECTION_IPV6 ? NETNS_IPV6 : NETNS_IPV4;
@@ -364,8 +387,7 @@ bool model_event(struct model *m, const struct tw_event *e)
 	struct connection *c;
 	int netns;
 
-	if (!state_valid(e->old_state) || !state_valid(e->new_state) || !family_valid(e->family) ||
-	    (netns = netns_index(m->netns, e->netns)) < 0) {
+	if (!event_valid(e) || (netns = netns_index(m->netns, e->netns)) < 0) {
 		m->stats.events_malformed++;
 		return false;
 	}
@@ -418,6 +440,7 @@ void model_dump_begin(struct model *m, const struct tw_dump *dump)
 	n = netns_at(m->netns, (size_t)index);
 	n->dump_ns = dump->time_ns;
 	n->dump_complete = false;
+	n->dump_events = n->events;
 	memset(n->dump_untracked, 0, sizeof(n->dump_untracked));
 	n->dump_minis_untracked = 0;
 }
@@ -504,7 +527,7 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 
 	if (!c) {
 		shadow = table_find_shadow(m->table, row_connection);
-		if (shadow && shadow->flags & CONNECTION_SEEN)
+		if (shadow && (shadow->flags & CONNECTION_SEEN || newer_than_dump(shadow, n)))
 			return; /* became a minisocket after the dump came by */
 		/* at the bound it may well be one of those that are counted as untracked */
 		if (!n->untracked[row->state][family_of(row_connection)])
@@ -528,6 +551,9 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 {
 	struct connection *c = table_find_shadow(m->table, row_connection);
 
+	/* it has closed after the dump came by, and was a request or an orphan then */
+	if (c && newer_than_dump(c, n) && row->state != c->state && row->state != TW_TIME_WAIT)
+		return;
 	if (c && (c->flags ^ row_connection->flags) & CONNECTION_SHADOW) {
 		drop(m, c); /* a half-open connection where a TIME_WAIT was, or the reverse */
 		c = NULL;
@@ -544,6 +570,9 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 		/* the peer's FIN came; the timer started anew with it */
 		stats_transition(&m->stats, TW_FIN_WAIT2, TW_TIME_WAIT);
 		correct(m, c, TW_TIME_WAIT, shadow_entered(row, n->dump_ns));
+	} else if (c->state == TW_TIME_WAIT && row->state == TW_FIN_WAIT2) {
+		/* the kernel's never goes back: another one, whose events were lost */
+		correct(m, c, TW_FIN_WAIT2, shadow_entered(row, n->dump_ns));
 	}
 }
 
@@ -576,8 +605,7 @@ void model_socket(struct model *m, const struct tw_socket *row)
 	struct connection c;
 	struct netns *n;
 
-	if (index < 0 || !state_valid(row->state) || !family_valid(row->family) ||
-	    row->kind > TW_SOCKET_MINI)
+	if (index < 0 || !row_valid(row))
 		return;
 	n = netns_at(m->netns, (size_t)index);
 	if (!n->dump_ns || !(m->round_states & TW_STATE_BIT(row->state)))
@@ -641,7 +669,7 @@ static void netns_settle(struct model *m, struct netns *n)
 	if (m->round_states != TW_STATES_ALL)
 		return;
 	n->known = true;
-	n->known_events = n->events;
+	n->known_events = n->dump_events;
 	n->suspect = false;
 	m->known = true;
 }

@@ -39,6 +39,7 @@ struct netns {
 	/* of the last round of dumps, while it goes on */
 	uint64_t dump_ns; /* when its dump began; 0: none in this round */
 	bool dump_complete;
+	uint64_t dump_events; /* events, when it began */
 	int32_t dump_untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	uint32_t dump_minis_untracked;
 
@@ -50,7 +51,7 @@ struct netns {
 	struct tw_netstat netstat, netstat_before;
 
 	bool known;            /* a full dump was complete once */
-	uint64_t known_events; /* events, at the end of the last full dump */
+	uint64_t known_events; /* events, when the last full dump began */
 };
 
 struct netns_table;

@@ -66,6 +66,7 @@ static void test_forget(void **state)
 	assert_int_equal(netns_find(t, FIRST + 1), -ENOENT);
 	assert_int_equal(netns_count(t), 3);
 	assert_int_equal(netns_at(t, 1)->inum, 0);
+	assert_int_equal(netns_connections(netns_at(t, 1), TW_LISTEN), 0);
 	assert_int_equal(netns_index(t, FIRST + 2), 2);
 	assert_int_equal(netns_index(t, FIRST + 9), 1);
 	assert_int_equal(netns_connections(netns_at(t, 1), TW_LISTEN), 0);
