@@ -881,6 +881,7 @@ uint64_t model_connections(const struct model *m, unsigned state, enum netns_fam
 
 uint64_t model_untracked(const struct model *m)
 {
+	bool full = table_size(m->table) == table_capacity(m->table);
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < netns_count(m->netns); i++)
@@ -888,9 +889,11 @@ uint64_t model_untracked(const struct model *m)
 			for (unsigned family = 0; family < NETNS_FAMILIES; family++) {
 				int32_t untracked = netns_at(m->netns, i)->untracked[state][family];
 
-				/* of these two it also holds the difference to the kernel's sums */
-				if (state != TW_TIME_WAIT && state != TW_SYN_RECV && untracked > 0)
-					sum += (uint64_t)untracked;
+				/* of these two, which no event tells of, the table also has some
+				 * too few while it has room */
+				if (!full && (state == TW_TIME_WAIT || state == TW_SYN_RECV))
+					continue;
+				sum += untracked > 0 ? (uint64_t)untracked : 0;
 			}
 	return sum;
 }
