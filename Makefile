@@ -188,7 +188,12 @@ $(bench_programs): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/bench/loopback.o
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ -o $@
 
-bench: $(programs) $(bench_programs) ## measure tcpwatch beside its peers (root; some 10 minutes, BENCH=--quick for 2)
+$(OUT)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c
+	$(say) BPF $<
+	mkdir -p $(@D)
+	$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@
+
+bench: $(programs) $(bench_programs) $(OUT)/tests/bench/empty.bpf.o ## measure tcpwatch beside its peers (root; some 10 minutes, BENCH=--quick for 2)
 	$(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 format: ## bring the C files into the house's format

@@ -128,8 +128,10 @@ static void on_watch(struct http_request *request, void *userdata)
 	const struct api *api = userdata;
 	struct filter filter;
 
-	if (!read_filter(request, FILTER_WATCH, &filter))
-		watch_answer(api->watch, request, &filter);
+	if (read_filter(request, FILTER_WATCH, &filter))
+		return;
+	refresh(api); /* what happened before the request is not for this watcher */
+	watch_answer(api->watch, request, &filter);
 }
 
 static void on_resync(struct http_request *request, void *userdata)

@@ -14,8 +14,10 @@
 #define TICK_USEC \
 	UINT64_C(250000) /* at the connection limit MHD stops listening until its next run */
 #define TICK_ACCURACY_USEC UINT64_C(50000)
-#define BODY_LIMIT 4096  /* bytes of a request's body, which no handler wants: read and dropped */
-#define ERROR_LENGTH 512 /* bytes of a message, what is quoted from the request included */
+#define URI_LIMIT 4096    /* bytes, query included */
+#define HEADER_LIMIT 8192 /* bytes, URI included */
+#define BODY_LIMIT 4096   /* bytes of a request's body, which no handler wants: read and dropped */
+#define ERROR_LENGTH 512  /* bytes of a message, what is quoted from the request included */
 #define STREAM_TURN                                                                                \
 	65536              /* bytes of a stream, about a millisecond, before the loop has its turn \
 			    */
@@ -24,12 +26,12 @@
 const struct http_profile http_public = {
 	.connections = 32, /* a few Prometheus servers and people, and room for what is stuck */
 	.per_address = 8,
-	.memory = 8192,
+	.memory = 8192, /* MHD's own refusal of what does not fit comes before ours */
 };
 
 const struct http_profile http_control = {
 	.connections = 16,
-	.memory = 32768, /* large enough to stream in few pieces */
+	.memory = 65536, /* so that what is too long is refused in JSON */
 	.json_errors = true,
 	.long_answers = true,
 };
@@ -56,7 +58,9 @@ struct http {
 struct http_request {
 	struct http *http;
 	struct MHD_Connection *connection;
-	size_t body;
+	size_t uri; /* length */
+	bool begun; /* its header has come */
+	bool head;  /* the method is HEAD */
 	bool answered;
 };
 
@@ -327,6 +331,9 @@ int http_answer_stream(struct http_request *request, const char *type,
 		free_stream(stream);
 		return -ENOMEM;
 	}
+	/* MHD 0.9.75 ends the chunks of an answer to HEAD, which has none: do without chunks */
+	if (request->head)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	queue(request, MHD_HTTP_OK, type, response);
 	if (!request->answered)
 		return -ENOMEM;
@@ -395,17 +402,60 @@ static void dispatch(struct http_request *request, const char *path, const char 
 	}
 }
 
-/* A body whose length is not told, or is too much, is refused before a byte of it is read. */
-static bool body_refused(struct http_request *request)
+static size_t header_size(const struct http_request *request)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info ? info->header_size : 0;
+}
+
+/* No handler wants a body: a short one is dropped, one that may not be short is not read at all. */
+static bool body_too_long(const struct http_request *request)
 {
 	const char *length = http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	bool chunked = http_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
-	if (!chunked && (!length || strtoull(length, NULL, 10) <= BODY_LIMIT))
-		return false;
-	refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "no request here has a body", "Connection",
-	       "close");
-	return true;
+	if (http_header(request, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		return true;
+	return length && strtoull(length, NULL, 10) > BODY_LIMIT;
+}
+
+/* Whether the request is larger than any needs to be; then it has been answered, as far as memory
+ * goes. */
+static bool too_large(struct http_request *request)
+{
+	const struct {
+		bool is;
+		unsigned status;
+		const char *message;
+	} limits[] = {
+		{request->uri > URI_LIMIT, MHD_HTTP_URI_TOO_LONG, "the URI is too long"},
+		{header_size(request) > HEADER_LIMIT, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+		 "the header is too long"},
+		{body_too_long(request), MHD_HTTP_CONTENT_TOO_LARGE, "no request here has a body"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		if (!limits[i].is)
+			continue;
+		refuse(request, limits[i].status, limits[i].message, MHD_HTTP_HEADER_CONNECTION,
+		       "close");
+		return true;
+	}
+	return false;
+}
+
+/* The first that MHD tells of a request; the result becomes *context below. */
+static void *on_uri(void *userdata, const char *uri, struct MHD_Connection *connection)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	request->http = userdata;
+	request->connection = connection;
+	request->uri = strlen(uri);
+	return request;
 }
 
 /* Called once with the header, then for each piece of the body, then once more; see microhttpd.h.
@@ -419,13 +469,12 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 	(void)version;
 	(void)body;
-	if (!request) {
-		request = *context = calloc(1, sizeof(*request));
-		if (!request)
-			return MHD_NO;
-		request->http = h;
-		request->connection = connection;
-		return body_refused(request) && !request->answered ? MHD_NO : MHD_YES;
+	if (!request)
+		return MHD_NO;
+	if (!request->begun) {
+		request->begun = true;
+		request->head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
+		return too_large(request) && !request->answered ? MHD_NO : MHD_YES;
 	}
 	if (*body_size) {
 		*body_size = 0;
@@ -486,13 +535,14 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start(struct http *h, int fd)
 {
-	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, h->profile->connections,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, h->profile->per_address,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->profile->memory,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+				     on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
+				     MHD_OPTION_CONNECTION_LIMIT, h->profile->connections,
+				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, h->profile->per_address,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->profile->memory,
+				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
+				     on_connection, h, MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
+				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 	return h->daemon ? 0 : -ENOMEM;
 }
 

@@ -33,8 +33,8 @@ struct http_route {
 struct http_profile {
 	unsigned connections; /* at once */
 	unsigned per_address; /* at once from one IP address; 0: as many as there are */
-	size_t memory;        /* bytes for each connection; header and URI have to fit in */
-	bool json_errors;     /* {"error":…}, else plain text */
+	size_t memory;     /* bytes for each connection: a request's header, a piece of an answer */
+	bool json_errors;  /* {"error":…}, else plain text */
 	bool long_answers; /* an answer may take as long as it likes; else the deadline includes it
 			    */
 };

@@ -154,10 +154,14 @@ static bool any_open(const struct walk *w)
 	return false;
 }
 
-/* By age all states at once, else the next one. */
+/*
+ * By age all states at once, else the next one: the last first, because a dump moves minisockets
+ * from FIN_WAIT2 to TIME_WAIT with a time that lies before it, and what is behind the walk is not
+ * met again.
+ */
 static void open_heads(struct walk *w)
 {
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+	for (unsigned state = TW_STATE_LAST; state >= TW_STATE_FIRST; state--) {
 		struct head *head = &w->heads[state];
 
 		if (!(w->states & TW_STATE_BIT(state)))

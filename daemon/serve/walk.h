@@ -3,7 +3,7 @@
  * The walk behind /v1/connections: a stream of the connections that pass a filter, a few at a time
  * while the table goes on changing. A connection that enters a state after the walk began is left
  * out; one that has left the state in which it was met by the time it would be written, likewise.
- * So none comes twice.
+ * So none comes twice, but for a minisocket that a dump moves to TIME_WAIT during a walk by age.
  */
 #ifndef SERVE_WALK_H
 #define SERVE_WALK_H

@@ -8,10 +8,12 @@
 #include "serve/lines.h"
 #include "serve/watch.h"
 
-#define QUEUE_LENGTH 8192 /* transitions: a busy ring hands over 5,000 at once; 850 KB when full \
-			   */
+#define QUEUE_LENGTH                                                                \
+	8192 /* transitions: a busy ring hands over 5,000 at once; 850 KB when full \
+	      */
 #define HEARTBEAT_USEC \
 	UINT64_C(5000000) /* a reader that is gone shows only when it is written to */
+#define OFFSET_JITTER_NS NSEC_PER_MSEC
 #define HEARTBEAT_ACCURACY_USEC UINT64_C(500000)
 
 struct entry {
@@ -25,8 +27,7 @@ struct watcher {
 	struct http_stream *stream;
 	struct filter filter;
 	struct lines lines;
-	bool heartbeat;  /* an empty line is due */
-	bool written;    /* something was, since the last heartbeat */
+	bool heartbeat;  /* an empty line is due, unless another comes first */
 	uint64_t missed; /* after the last of the queue */
 	unsigned first, length;
 	struct entry queue[QUEUE_LENGTH];
@@ -35,7 +36,18 @@ struct watcher {
 struct watch {
 	LIST_HEAD(, watcher) watchers;
 	sd_event_source *heartbeat; /* on while there are watchers */
+	uint64_t offset_ns;         /* CLOCK_REALTIME less CLOCK_MONOTONIC */
 };
+
+/* The same for all rows until the clock is set: two looks at the clocks never give quite the same.
+ */
+static void read_offset(struct watch *w)
+{
+	uint64_t offset = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
+
+	if (offset - w->offset_ns + OFFSET_JITTER_NS > 2 * OFFSET_JITTER_NS)
+		w->offset_ns = offset;
+}
 
 static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -45,10 +57,8 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	LIST_FOREACH(watcher, &w->watchers, list)
 	{
-		watcher->heartbeat = !watcher->written;
-		watcher->written = false;
-		if (watcher->heartbeat)
-			http_stream_wake(watcher->stream);
+		watcher->heartbeat = true;
+		http_stream_wake(watcher->stream);
 	}
 	sd_event_source_set_time_relative(source, HEARTBEAT_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -144,9 +154,7 @@ static void put_missed(struct watcher *w, uint64_t *missed)
 
 static void put_event(struct watcher *w, const struct tw_event *event)
 {
-	uint64_t offset = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
-
-	lines_put(&w->lines, json_event(event, offset));
+	lines_put(&w->lines, json_event(event, w->watch->offset_ns));
 	w->first = (w->first + 1) % QUEUE_LENGTH;
 	w->length--;
 }
@@ -173,11 +181,8 @@ static int produce(void *userdata)
 static ssize_t watcher_next(char *buffer, size_t size, void *userdata)
 {
 	struct watcher *w = userdata;
-	ssize_t n = lines_fill(&w->lines, buffer, size, produce, w);
 
-	if (n > 0)
-		w->written = true;
-	return n;
+	return lines_fill(&w->lines, buffer, size, produce, w);
 }
 
 static void watcher_free(void *userdata)
@@ -203,6 +208,7 @@ static struct watcher *watcher_new(struct watch *w, const struct filter *filter)
 	watcher->watch = w;
 	watcher->filter = *filter;
 	if (LIST_EMPTY(&w->watchers)) {
+		read_offset(w);
 		sd_event_source_set_time_relative(w->heartbeat, HEARTBEAT_USEC);
 		sd_event_source_set_enabled(w->heartbeat, SD_EVENT_ONESHOT);
 	}

@@ -21,8 +21,8 @@ import sys
 import tempfile
 import time
 
-from machine import (Process, UnixConnection, available_memory, bpf_statistics, describe, find_program, free_port, get,
-                     in_namespace_of, read_whole, wait_until)
+from machine import (BpfObject, Process, UnixConnection, available_memory, bpf_programs, bpf_statistics, describe,
+                     find_program, free_port, get, in_namespace_of, read_whole, tracepoint_programs, wait_until)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUTPUT = os.path.join(ROOT, ".output")
@@ -73,7 +73,7 @@ def say(text):
 class Nothing:
     @contextlib.contextmanager
     def running(self, _load_pid):
-        yield lambda transitions: {}
+        yield lambda: {}
 
 
 class Tcpwatch:
@@ -84,11 +84,10 @@ class Tcpwatch:
         with Daemon() as daemon:
             before, cpu = daemon.metrics(), daemon.process.cpu_seconds()
 
-            def seen(transitions):
+            def seen():
                 time.sleep(SETTLE)
                 after = daemon.metrics()
-                return {"transitions": transitions,
-                        "events": total(after, "tcpwatch_events_total") - total(before, "tcpwatch_events_total"),
+                return {"events": total(after, "tcpwatch_events_total") - total(before, "tcpwatch_events_total"),
                         "lost": total(after, "tcpwatch_events_lost_total"),
                         "cpu": daemon.process.cpu_seconds() - cpu}
             yield seen
@@ -105,12 +104,12 @@ class Tcpstates:
             time.sleep(SETTLE)
             cpu = process.cpu_seconds()
 
-            def seen(transitions):
+            def seen():
                 time.sleep(SETTLE)
                 process.check()
                 errors.seek(0)
                 lost = sum(int(n) for n in re.findall(r"lost (\d+) events", errors.read(), re.I))
-                return {"transitions": transitions, "lost": lost, "cpu": process.cpu_seconds() - cpu}
+                return {"lost": lost, "cpu": process.cpu_seconds() - cpu}
             yield seen
 
 
@@ -122,7 +121,7 @@ class PollingSs:
     def running(self, load_pid):
         with Process(["/bin/sh", "-c", "while :; do ss -tan; sleep 1; done"], namespace_of=load_pid,
                      stdout=subprocess.DEVNULL):
-            yield lambda transitions: {}
+            yield lambda: {}
 
 
 class Daemon:
@@ -192,7 +191,7 @@ def total(metrics, name):
 
 
 def run_load(load, tool, seconds):
-    """One run: connections per second, and what the tool saw of it."""
+    """One run: connections per second, the processor time of a connection at both ends, and what the tool saw."""
     with contextlib.ExitStack() as stack:
         program = [f"{OUTPUT}/tests/bench/load", "--wait", "--seconds", str(seconds)]
         makers = [stack.enter_context(Process(program + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
@@ -205,47 +204,52 @@ def run_load(load, tool, seconds):
                 maker.popen.stdin.write("\n")
                 maker.popen.stdin.flush()
             results = [maker.read_json() for maker in makers]
-            rate = sum(result["per_second"] for result in results)
-            outcome = seen(sum(result["transitions"] for result in results)), rate
+            sums = {key: sum(result[key] for result in results) for key in results[0]}
+            run = {"rate": sums["per_second"], "connections": sums["connections"], "load cpu": sums["cpu_seconds"],
+                   "transitions": sums["transitions"], **seen()}
     time.sleep(SETTLE)
-    return outcome
+    run["cost"] = (run["load cpu"] + run.get("cpu", 0)) / run["connections"]
+    return run
 
 
 def compare(load, tools, plan):
     """Each tool's runs in turns with runs without any: what share of the throughput it took, and what it saw."""
-    nothing, results = [run_load(load, Nothing(), plan.seconds)[1]], {tool: [] for tool in tools}
+    nothing, results = [run_load(load, Nothing(), plan.seconds)], {tool.name: [] for tool in tools}
     for number in range(plan.rounds):
         say(f"load {load}: round {number + 1} of {plan.rounds}")
         for tool in tools:
-            seen, rate = run_load(load, tool, plan.seconds)
-            nothing.append(run_load(load, Nothing(), plan.seconds)[1])
-            results[tool].append({"lost share": 1 - rate / statistics.mean(nothing[-2:]), **seen})
-    noise = [1 - second / first for first, second in zip(nothing, nothing[1:])]
-    return {"rate": statistics.median(nothing), "noise": noise, **{tool.name: results[tool] for tool in tools}}
+            run = run_load(load, tool, plan.seconds)
+            nothing.append(run_load(load, Nothing(), plan.seconds))
+            rate, cost = (statistics.mean(other[key] for other in nothing[-2:]) for key in ("rate", "cost"))
+            results[tool.name].append({"lost share": 1 - run["rate"] / rate, "added share": run["cost"] / cost - 1, **run})
+    noise = [abs(1 - second["rate"] / first["rate"]) for first, second in zip(nothing, nothing[1:])]
+    return statistics.median(run["rate"] for run in nothing), statistics.median(noise), results
 
 
 def percent(share, digits=1):
     return f"{share * 100:.{digits}f} %"
 
 
-def shares(values):
-    """Median and quartiles of shares."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+def shares(runs, key):
+    """Median and quartiles of a share."""
+    low, middle, high = statistics.quantiles([run[key] for run in runs], n=4, method="inclusive")
     return f"{percent(middle)} ({percent(low)} to {percent(high)})"
 
 
 def measure_throughput(load, tools, plan, rows):
-    result = compare(load, tools, plan)
-    own, noise = result.get("tcpwatch"), statistics.median(abs(share) for share in result["noise"])
-    peers = [f"{tool.name} {shares([run['lost share'] for run in result[tool.name]])}"
-             for tool in tools if tool.name != "tcpwatch"]
-    rows.add(f"throughput lost, {load}, {result['rate']:,.0f} connections/s without",
-             own and shares([run["lost share"] for run in own]), "≤ 2 %",
-             *peers, f"two runs without differ by {percent(noise)}")
-    rows.add(f"transitions lost, {load}", own and lost(own), "0",
-             *[f"{tool.name} {lost(result[tool.name])}" for tool in tools if isinstance(tool, Tcpstates)])
-    rows.add(f"CPU per transition, {load}", own and cpu(own), "≤ 0.4 µs",
-             *[f"{tool.name} {cpu(result[tool.name])}" for tool in tools if isinstance(tool, Tcpstates)])
+    rate, noise, results = compare(load, tools, plan)
+    own, tcpstates = results.pop("tcpwatch", None), results.get("tcpstates")
+    rows.add(f"throughput lost, {load}, {rate:,.0f} connections/s without", own and shares(own, "lost share"), "≤ 2 %",
+             *[f"{name} {shares(runs, 'lost share')}" for name, runs in results.items()],
+             f"two runs without differ by {percent(noise)}")
+    for figure, text, goal in ((f"processor time added to a connection, {load}", added, "–"),
+                               (f"transitions lost, {load}", lost, "0"),
+                               (f"CPU per transition, {load}", cpu, "≤ 0.4 µs")):
+        rows.add(figure, own and text(own), goal, *([f"tcpstates {text(tcpstates)}"] if tcpstates else []))
+
+
+def added(runs):
+    return shares(runs, "added share")
 
 
 def lost(runs):
@@ -259,32 +263,28 @@ def cpu(runs):
     return f"{statistics.median(run['cpu'] / run['transitions'] for run in runs) * 1e6:.3f} µs"
 
 
-def bpf_time(start, plan):
-    """Time in its BPF programs per transition, the load one by one. The kernel's count includes the counting."""
-    with bpf_statistics(), contextlib.ExitStack() as stack:
-        process = start(stack)
-        before = process.bpf_programs()
-
-        class Counted:
-            @contextlib.contextmanager
-            def running(self, _load_pid):
-                yield lambda transitions: {"transitions": transitions}
-        seen, _ = run_load("one by one", Counted(), plan.seconds)
-        after = process.bpf_programs()
+def bpf_time(pid, plan):
+    """Time in the BPF programs that a process holds, per transition."""
+    before, run, after = bpf_programs(pid), run_load("one by one", Nothing(), plan.seconds), bpf_programs(pid)
     spent = sum(after[number][0] - before.get(number, (0, 0))[0] for number in after)
-    return f"{spent / seen['transitions']:.0f} ns"
+    return f"{spent / run['transitions']:.0f} ns"
 
 
 def measure_bpf_time(plan, rows):
-    def start_tcpstates(stack):
-        process = stack.enter_context(Process(TCPSTATES_ARGV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_until(process.bpf_programs, "tcpstates' program")
-        return process
-
+    own = peer = None
     say("time in BPF programs")
-    own = DAEMON and bpf_time(lambda stack: stack.enter_context(Daemon()).process, plan)
-    peer = TCPSTATES and bpf_time(start_tcpstates, plan)
-    rows.add("BPF time per transition", own, "≤ 150 ns", f"tcpstates {peer or 'not installed'}")
+    with bpf_statistics():
+        with BpfObject(f"{OUTPUT}/tests/bench/empty.bpf.o"):
+            empty = bpf_time("self", plan)
+        if DAEMON:
+            with Daemon() as daemon:
+                own = bpf_time(daemon.process.pid, plan)
+        if TCPSTATES:
+            with Process(TCPSTATES_ARGV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                wait_until(process.bpf_programs, "tcpstates' program")
+                peer = bpf_time(process.pid, plan)
+    rows.add("BPF time per transition", own, "≤ 150 ns", f"tcpstates {peer or 'not installed'}",
+             f"a program that does nothing {empty}")
 
 
 # The model alone.
@@ -424,10 +424,20 @@ def start_time(expected):
         return seconds, daemon.ready_seconds
 
 
-def idle_share(daemon, seconds):
-    start, before = time.monotonic(), daemon.process.cpu_seconds()
+def idle_cell(daemon, seconds):
+    start, before, cpu = time.monotonic(), daemon.metrics(), daemon.process.cpu_seconds()
     time.sleep(seconds)
-    return (daemon.process.cpu_seconds() - before) / (time.monotonic() - start)
+    share = (daemon.process.cpu_seconds() - cpu) / (time.monotonic() - start)
+    after = daemon.metrics()
+    events, resyncs = (total(after, name) - total(before, name)
+                       for name in ("tcpwatch_events_total", "tcpwatch_resyncs_total"))
+    return f"{percent(share, 2)} (meanwhile {events:.0f} transitions, {resyncs:.0f} full resyncs)"
+
+
+def owners_told(daemon):
+    """Of how many CLOSE_WAIT connections the list says who holds them."""
+    _, rows = get(UnixConnection(daemon.socket), "/v1/connections?state=close_wait")
+    return sum(json.loads(row)["owner"]["kind"] != "unknown" for row in rows.splitlines())
 
 
 def memory_cell(memory, base, sockets):
@@ -446,13 +456,14 @@ def measure_daemon(expected, base, plan):
     with Daemon() as daemon:
         daemon.wait_until(lambda: daemon.counts(expected["netns"]), "namespace known")
         time.sleep(2)
-        cells["idle"] = percent(idle_share(daemon, plan.idle_seconds), 2)
+        cells["idle"] = idle_cell(daemon, plan.idle_seconds)
         cells["memory"] = memory_cell(daemon.process.memory(), base, expected["sockets"])
         cells["scrape"] = (f"{durations(scrape_times(daemon.http, plan.scrapes, keep=True))}; a connection each: "
                            f"{durations(scrape_times(daemon.http, plan.scrapes, keep=False))}")
         cells["states"] = durations(command_times(daemon.ctl("states"), plan.repeats))
         close_wait = command_times(daemon.ctl("list", "--state", "close_wait"), plan.repeats)
-        cells["close-wait"] = f"{durations(close_wait)} (the first {duration(close_wait[0])})"
+        cells["close-wait"] = (f"{durations(close_wait)} (the first {duration(close_wait[0])}), "
+                               f"{owners_told(daemon):,} with their owner")
     return cells
 
 
@@ -503,18 +514,20 @@ class Rows:
         return "\n".join(lines)
 
 
-def document(rows, plan, started):
+def document(rows, plan, started, others):
+    note = f"Not a quiet machine: {others} other BPF programs at tracepoints.\n\n" if others else ""
     return f"""# Figures
 
 Made by `make bench`, {datetime.date.today().isoformat()}, on {describe()}; {time.monotonic() - started:.0f} s in all.
 
-{rows.table()}
+{note}{rows.table()}
 
 Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten transitions. "One by one" is
 one such pair with one connection at a time; "both cores full" is two pairs, each with 16 connections under way. A run takes
 {plan.seconds} s; throughput lost is the median (and the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool
-right before and after it. CPU per transition is the processor time of the whole daemon; BPF time is the kernel's own
-count, its counting included. Memory is resident memory as the kernel counts it, and at most what it ever was.
+right before and after it. Processor time added is that of the load and the tool together, for a connection, compared in the
+same way: it suffers less from other work on the machine. CPU per transition is that of the whole daemon; BPF time is the
+kernel's own count, which includes the counting: see the program that does nothing. Memory is resident memory as the kernel counts it, and at most what it ever was.
 The times of /metrics include the Python client's part, those of commands their start.
 """
 
@@ -546,9 +559,9 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, stop)
     signal.alarm(TIME_LIMIT)
-    plan, rows, started = Plan(options.quick), Rows(), time.monotonic()
+    plan, rows, started, others = Plan(options.quick), Rows(), time.monotonic(), tracepoint_programs()
     measure(plan, rows)
-    text = document(rows, plan, started)
+    text = document(rows, plan, started, max(others, tracepoint_programs()))
     print(text)
     if options.write:
         with open(RESULTS, "w") as file:

@@ -116,17 +116,54 @@ class Process:
 
     def bpf_programs(self):
         """{id: (run_time_ns, run_cnt)} of the BPF programs that it holds, by itself or through a link."""
-        ids = set()
-        for fd in os.listdir(f"/proc/{self.pid}/fdinfo"):
-            with contextlib.suppress(OSError), open(f"/proc/{self.pid}/fdinfo/{fd}") as file:
-                ids.update(re.findall(r"^prog_id:\s+(\d+)", file.read(), re.M))
-        programs = {}
-        for number in ids:
-            shown = subprocess.run([find_program("bpftool"), "--json", "prog", "show", "id", number],
-                                   check=True, capture_output=True, text=True)
-            program = json.loads(shown.stdout)
-            programs[number] = (program.get("run_time_ns", 0), program.get("run_cnt", 0))
-        return programs
+        return bpf_programs(self.pid)
+
+
+def bpf_programs(pid="self"):
+    ids = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{fd}") as file:
+            ids.update(re.findall(r"^prog_id:\s+(\d+)", file.read(), re.M))
+    programs = {}
+    for number in ids:
+        program = bpftool("prog", "show", "id", number)
+        programs[number] = (program.get("run_time_ns", 0), program.get("run_cnt", 0))
+    return programs
+
+
+def bpftool(*arguments):
+    shown = subprocess.run([find_program("bpftool"), "--json", *arguments], check=True, capture_output=True, text=True)
+    return json.loads(shown.stdout)
+
+
+def tracepoint_programs():
+    """How many BPF programs are attached to tracepoints through BTF."""
+    return sum(link.get("attach_type") == "trace_raw_tp" for link in bpftool("link", "show"))
+
+
+class BpfObject:
+    """A BPF object file with one program, attached while the block lasts."""
+
+    def __init__(self, path):
+        self.libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        for name in ("bpf_object__open_file", "bpf_object__next_program", "bpf_program__attach"):
+            getattr(self.libbpf, name).restype = ctypes.c_void_p
+        self.object = ctypes.c_void_p(self.libbpf.bpf_object__open_file(path.encode(), None))
+        if not self.object:
+            raise OSError(ctypes.get_errno(), f"cannot open {os.path.basename(path)}")
+
+    def __enter__(self):
+        if self.libbpf.bpf_object__load(self.object) != 0:
+            raise OSError(ctypes.get_errno(), "cannot load a BPF object")
+        program = ctypes.c_void_p(self.libbpf.bpf_object__next_program(self.object, None))
+        self.link = ctypes.c_void_p(self.libbpf.bpf_program__attach(program))
+        if not self.link:
+            raise OSError(ctypes.get_errno(), "cannot attach a BPF program")
+        return self
+
+    def __exit__(self, *_):
+        self.libbpf.bpf_link__destroy(self.link)
+        self.libbpf.bpf_object__close(self.object)
 
 
 @contextlib.contextmanager

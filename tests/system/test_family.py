@@ -6,41 +6,35 @@ import socket
 
 import pytest
 
-from oracle import STATES, assert_right_when_quiet, assert_settles, counts, sockets, wait_for
+from oracle import STATES, assert_right_when_quiet, assert_settles, counts, sockets
 
 pytestmark = pytest.mark.both_modes
 
 KINDS = ("established", "half_closed", "orphan", "time_wait", "syn_recv", "syn_sent", "fin_wait1", "closing")
 
 
-def by_family(daemon):
-    metrics = daemon.metrics()
-    return {
-        family: {state: metrics.sum("tcpwatch_connections", state=state, family=family) for state in STATES}
-        for family in ("ipv4", "ipv6")}
-
-
-def test_counts_by_family(daemon, netns):
-    before = by_family(daemon)
+def test_counts_by_family(make_daemon, netns):
+    """In the list and in the metric. The daemon sees this namespace alone, where it is scraped, too."""
+    daemon = make_daemon(netns=netns, namespaces="host")
     held = netns.holder()
     for kind in KINDS:
         held.hold(kind, 2, "ipv4")
         held.hold(kind, 3, "ipv6")
         held.hold(kind, 4, "mapped")
-    assert_right_when_quiet(daemon, netns)
-    true = {"ipv4": counts(netns, "-4"), "ipv6": counts(netns, "-6")}
-
-    def listed():
-        rows = collections.Counter((r["family"], r["state"]) for r in daemon.connections(netns=netns.inum))
-        return {f: {state: rows[f, state] for state in STATES} for f in true}
-
-    assert listed() == true
-
-    def grown():  # the metric has all namespaces: what others open meanwhile may come and go
-        now = by_family(daemon)
-        return {f: {s: now[f][s] - before[f][s] for s in STATES} for f in now}
-
-    wait_for(lambda: grown() == true, 5, lambda: (grown(), true))
+    with netns.inside():
+        daemon.start()
+        with daemon.scraper() as scrape:
+            scrape()
+            assert_right_when_quiet(daemon, netns)
+            true = {"ipv4": counts(netns, "-4"), "ipv6": counts(netns, "-6")}
+            metrics = scrape()
+            listed = daemon.connections()
+    told = {
+        family: {state: metrics.sum("tcpwatch_connections", state=state, family=family) for state in STATES}
+        for family in true}
+    assert told == true
+    rows = collections.Counter((r["family"], r["state"]) for r in listed)
+    assert {f: {state: rows[f, state] for state in STATES} for f in true} == true
 
 
 def test_mapped_addresses(daemon, netns):

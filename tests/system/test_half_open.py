@@ -85,12 +85,12 @@ def test_listener_closed(daemon, netns):
 
 def test_full_accept_queue(daemon, netns):
     """The final ACK finds no room: the client is ESTABLISHED and the server still SYN_RECV."""
-    listener = netns.listener(backlog=2)
-    for _ in range(6):
-        client = netns.open_socket()
-        client.setblocking(False)
-        client.connect_ex(listener.getsockname())
-    wait_for(lambda: counts(netns)["syn_recv"] > 0)
+    listener = netns.listener(backlog=8)
+    half_open(netns, listener, 8)
+    listener.listen(2)
+    netns.release()
+    wait_for(lambda: counts(netns)["syn_recv"] == 5 and counts(netns)["syn_sent"] == 0)
+    assert counts(netns)["established"] == 8 + 3
     assert_right_when_quiet(daemon, netns)
     for _ in range(3):
         netns.sockets.append(listener.accept()[0])

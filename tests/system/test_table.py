@@ -10,22 +10,20 @@ pytestmark = pytest.mark.both_modes
 LIMIT = 100
 
 
-def full(daemon):
-    metrics = daemon.metrics()
-    return metrics.sum("tcpwatch_table_entries"), metrics.sum("tcpwatch_table_capacity")
+@pytest.fixture
+def small(make_daemon, netns):
+    """A daemon with a small table, that sees the test's namespace alone: what else is on the host takes no room."""
+    return make_daemon(max_connections=LIMIT, netns=netns, namespaces="host", metrics={"listen": "off"})
 
 
-def test_more_than_the_table_holds(make_daemon, netns):
-    daemon = make_daemon(max_connections=LIMIT)
-    daemon.expect("max_connections")
-    daemon.start()
+def test_more_than_the_table_holds(small, netns):
+    daemon = small.start()
     listener = netns.listener()
     pairs = [netns.pair(listener) for _ in range(300)]
     assert_right_when_quiet(daemon, netns)
     status = daemon.status()
     assert status["untracked"] >= 601 - LIMIT
-    assert full(daemon) == (LIMIT, LIMIT)
-    assert len(daemon.connections()) <= LIMIT
+    assert LIMIT / 2 < len(daemon.connections()) <= LIMIT
 
     for client, _ in pairs[:150]:
         client.close()
@@ -37,13 +35,13 @@ def test_more_than_the_table_holds(make_daemon, netns):
         client.close()
     listener.close()
     assert_right_when_quiet(daemon, netns)
+    untracked = daemon.status()["untracked"]
+    assert untracked == sum(counts(netns).values()) - len(daemon.connections())
 
 
-def test_room_again(make_daemon, netns):
+def test_room_again(small, netns):
     """Once there are fewer, all are in the table again."""
-    daemon = make_daemon(max_connections=LIMIT)
-    daemon.expect("max_connections")
-    daemon.start()
+    daemon = small.start()
     held = netns.holder()
     held.hold("listen", 300)
     wait_for(lambda: daemon.status()["untracked"] > 0)
@@ -57,25 +55,21 @@ def test_room_again(make_daemon, netns):
         "the list to be whole again")
 
 
-def test_full_at_the_start(make_daemon, netns):
+def test_full_at_the_start(small, netns):
     """Older sockets that do not all fit."""
     held = netns.holder()
     held.hold("established", 100)
     held.hold("half_closed", 60)
     held.hold("time_wait", 60)
-    daemon = make_daemon(max_connections=LIMIT)
-    daemon.expect("max_connections")
-    daemon.start()
+    daemon = small.start()
     assert_right_when_quiet(daemon, netns)
     assert daemon.status()["untracked"] > 0
     held.close()
     assert_right_when_quiet(daemon, netns)
 
 
-def test_random_lives_in_a_small_table(make_daemon, netns):
-    daemon = make_daemon(max_connections=LIMIT)
-    daemon.expect("max_connections")
-    daemon.start()
+def test_random_lives_in_a_small_table(small, netns):
+    daemon = small.start()
     load = netns.load(seed=21, connections=1000, keep=0.1)
     load.wait()
     assert_right_when_quiet(daemon, netns)

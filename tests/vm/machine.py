@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A virtual machine, emulated in software: boots a kernel, runs one command in it, and tells how that ended."""
+
+import pathlib
+import re
+import subprocess
+import time
+
+from packages import Unavailable
+
+QEMU = (
+    "qemu-system-x86_64",
+    # Without KVM on purpose: it is not there in most virtual machines, and in some it is there and hangs.
+    "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048",
+    "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
+)
+# A kernel that panics ends the machine, too.
+KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 mitigations=off"
+
+
+class Result:
+    """What became of the command: status is None if the machine did not come to its end."""
+
+    def __init__(self, status, output, console, seconds):
+        self.status = status
+        self.output = output
+        self.console = console
+        self.seconds = seconds
+
+
+def boot(kernel, initramfs, logs, limit):
+    """Runs /vm/command of the initramfs on a kernel, in at most so many seconds."""
+    logs = pathlib.Path(logs)
+    console, output = logs / "console", logs / "output"
+    console.write_text("")
+    output.write_text("")
+    argv = [
+        *QEMU, "-kernel", kernel, "-initrd", initramfs, "-append", KERNEL_ARGUMENTS,
+        "-serial", f"file:{console}", "-serial", f"file:{output}",
+    ]
+    started = time.monotonic()
+    try:
+        subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, timeout=limit, check=False)
+    except FileNotFoundError:
+        raise Unavailable("qemu-system-x86_64 is not there: packaging/install-deps vm") from None
+    except subprocess.TimeoutExpired:
+        pass  # there is no status then
+    text = output.read_text(errors="backslashreplace").replace("\r\n", "\n")
+    status = re.search(r"^status (\d+)\n\Z", text, re.M)
+    return Result(
+        int(status[1]) if status else None, text, console.read_text(errors="backslashreplace"),
+        time.monotonic() - started)
