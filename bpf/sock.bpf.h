@@ -43,23 +43,32 @@ static __always_inline __u8 sock_event_flags(const struct sock *sk)
 	return result;
 }
 
-static __always_inline void sock_addresses(const struct sock *sk, struct tw_event *e)
+static __always_inline void copy_in6(__u8 to[16], const struct in6_addr *from)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		((__be32 *)to)[i] = from->in6_u.u6_addr32[i];
+}
+
+/* What follows an IPv4 address is set to 0. */
+static __always_inline void sock_local_address(const struct sock *sk, __u8 saddr[16])
 {
 	if (sk->__sk_common.skc_family == AF_INET6) {
-		const struct in6_addr *source = &sk->__sk_common.skc_v6_rcv_saddr;
-		const struct in6_addr *destination = &sk->__sk_common.skc_v6_daddr;
-
-#pragma unroll
-		for (int i = 0; i < 4; i++) {
-			((__be32 *)e->saddr)[i] = source->in6_u.u6_addr32[i];
-			((__be32 *)e->daddr)[i] = destination->in6_u.u6_addr32[i];
-		}
+		copy_in6(saddr, &sk->__sk_common.skc_v6_rcv_saddr);
 		return;
 	}
-	__builtin_memset(e->saddr, 0, sizeof(e->saddr));
-	__builtin_memset(e->daddr, 0, sizeof(e->daddr));
-	*(__be32 *)e->saddr = sk->__sk_common.skc_rcv_saddr;
-	*(__be32 *)e->daddr = sk->__sk_common.skc_daddr;
+	__builtin_memset(saddr, 0, 16);
+	*(__be32 *)saddr = sk->__sk_common.skc_rcv_saddr;
+}
+
+static __always_inline void sock_peer_address(const struct sock *sk, __u8 daddr[16])
+{
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		copy_in6(daddr, &sk->__sk_common.skc_v6_daddr);
+		return;
+	}
+	__builtin_memset(daddr, 0, 16);
+	*(__be32 *)daddr = sk->__sk_common.skc_daddr;
 }
 
 #endif

@@ -2,7 +2,14 @@
 /*
  * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
  * buffer.
+ *
+ * There are two programs. The kernel does not run a program that is running on the same processor
+ * already: when an interrupt comes while a process's transition is told, and the packets that it
+ * brings make transitions of their own, those would be missed, without a trace but recursion_misses
+ * in struct bpf_prog_info. The second program runs after the first, and tells what the first did
+ * not.
  */
+#include "listeners.bpf.h"
 #include "sock.bpf.h"
 
 #include <tcpwatch/tcp_state.h>
@@ -23,20 +30,25 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries,
-	       1); /* set before the load: one for each processor, none shares a cache line */
+	__uint(max_entries, 1); /* set before the load: one for each processor */
 	__type(key, __u32);
-	__type(value, struct tw_lost_slot);
-} lost SEC(".maps");
+	__type(value, struct tw_cpu);
+} cpus SEC(".maps");
+
+static __always_inline struct tw_cpu *this_cpu(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
 
 static __always_inline void count_lost(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct tw_lost_slot *slot = bpf_map_lookup_elem(&lost, &cpu);
+	struct tw_cpu *cpu = this_cpu();
 
 	/* an interrupt may come between: this is the path on which a cost does not matter */
-	if (slot)
-		__sync_fetch_and_add(&slot->count, 1);
+	if (cpu)
+		__sync_fetch_and_add(&cpu->lost, 1);
 }
 
 /* Only here is the current process the one whose connection it is; elsewhere it is whoever was
@@ -49,23 +61,34 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(transitions, const struct sock *sk, int old, int new)
+static __always_inline void add_listener(struct sock *sk, const struct tw_event *e)
 {
-	struct tw_event *e;
+	struct listener_owner *owner = bpf_sk_storage_get(&listeners, sk, 0,
+							  BPF_SK_STORAGE_GET_F_CREATE);
 
-	/* also fires for MPTCP, DCCP and SCTP */
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	if (only_netns && sock_netns(sk) != only_netns)
-		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!owner)
+		return; /* no memory: the next pass over all descriptors adds it */
+	owner->pid = e->pid;
+	owner->holders = 1;
+	__builtin_memcpy(owner->comm, e->comm, sizeof(owner->comm));
+}
+
+static __always_inline int is_followed(const struct sock *sk)
+{
+	/* the tracepoint also fires for MPTCP, DCCP and SCTP */
+	return sk->sk_protocol == IPPROTO_TCP && (!only_netns || sock_netns(sk) == only_netns);
+}
+
+static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
+{
+	struct tw_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
 	if (!e) {
 		count_lost();
-		return 0;
+		return;
 	}
 	e->time_ns = bpf_ktime_get_ns();
-	e->cookie = bpf_get_socket_cookie((void *)sk);
+	e->cookie = bpf_get_socket_cookie(sk);
 	e->cgroup = sock_cgroup(sk);
 	e->netns = sock_netns(sk);
 	e->uid = sk->sk_uid.val;
@@ -75,9 +98,10 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 	e->family = sk->__sk_common.skc_family;
 	e->old_state = old;
 	e->new_state = new;
-	e->flags = sock_event_flags(sk);
+	e->flags = flags | sock_event_flags(sk);
 	e->padding[0] = e->padding[1] = 0;
-	sock_addresses(sk, e);
+	sock_local_address(sk, e->saddr);
+	sock_peer_address(sk, e->daddr);
 	if (made_by_process(old, new, e->sport)) {
 		e->flags |= TW_EVENT_PROCESS;
 		e->pid = bpf_get_current_pid_tgid() >> 32;
@@ -86,8 +110,42 @@ int BPF_PROG(transitions, const struct sock *sk, int old, int new)
 		e->pid = 0;
 		__builtin_memset(e->comm, 0, sizeof(e->comm));
 	}
+	if (new == TW_LISTEN)
+		add_listener(sk, e);
 	bpf_ringbuf_submit(e, bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes
 				      ? BPF_RB_FORCE_WAKEUP
 				      : BPF_RB_NO_WAKEUP);
+}
+
+/* Tells one transition from another, while both are going on. */
+static __always_inline __u64 mark_of(struct sock *sk, int old, int new)
+{
+	return bpf_get_socket_cookie(sk) << 8 | old << 4 | new;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(transitions, struct sock *sk, int old, int new)
+{
+	struct tw_cpu *cpu = this_cpu();
+
+	if (!cpu || !is_followed(sk))
+		return 0;
+	tell(sk, old, new, 0);
+	cpu->told = mark_of(sk, old, new);
+	return 0;
+}
+
+/* Attached after the other, and so run after it for each transition. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(missed, struct sock *sk, int old, int new)
+{
+	struct tw_cpu *cpu = this_cpu();
+
+	if (!cpu || !is_followed(sk))
+		return 0;
+	if (cpu->told == mark_of(sk, old, new))
+		cpu->told = 0;
+	else
+		tell(sk, old, new, TW_EVENT_MISSED);
 	return 0;
 }

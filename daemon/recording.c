@@ -22,6 +22,11 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_NETNS_GONE] = sizeof(struct tw_dump),
 	[TW_RECORD_LOST] = sizeof(struct tw_lost),
 	[TW_RECORD_TICK] = sizeof(struct tw_tick),
+	[TW_RECORD_LISTENER] = sizeof(struct tw_listener),
+	[TW_RECORD_LISTENERS] = sizeof(struct tw_tick),
+	[TW_RECORD_PORT] = sizeof(struct tw_port_record),
+	[TW_RECORD_SOURCES] = sizeof(struct tw_source_summary),
+	[TW_RECORD_NETSTAT] = sizeof(struct tw_netstat),
 };
 
 struct recording {

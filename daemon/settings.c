@@ -29,6 +29,7 @@ static const char *const namespaces_words[] = {
 	[SETTINGS_NAMESPACES_HOST] = "host",
 	NULL,
 };
+static const char *const syn_accounting_words[] = {"off", "auto", NULL};
 static const char *const compat_words[] = {"none", "node_exporter", NULL};
 
 static bool valid_socket(struct conf_value value)
@@ -139,6 +140,15 @@ static const struct conf_row rows[] = {
 		.preset = "0.5%",
 		.min = "0.01%",
 		.max = "50%",
+	},
+	{
+		.section = "daemon",
+		.key = "syn_accounting",
+		.type = CONF_SWITCH,
+		.offset = offsetof(struct settings, syn_accounting),
+		.preset = "auto",
+		.words = syn_accounting_words,
+		.restart = true,
 	},
 	{
 		.section = "metrics",

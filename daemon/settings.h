@@ -26,6 +26,7 @@ struct settings {
 	uint64_t max_connections;
 	uint64_t ring_size;   /* bytes; 0: chosen by the number of processors */
 	double resync_budget; /* share of one core, 0.005 for 0.5 % */
+	bool syn_accounting;  /* count SYNs, where the kernel can */
 
 	/* [metrics] */
 	char *listen[SETTINGS_LISTEN_MAX]; /* as written, valid; up to the first NULL */

@@ -8,397 +8,170 @@
 
 #include "base/log.h"
 #include "base/util.h"
-#include "model/model.h"
+#include "feed.h"
 #include "recording.h"
-#include "schedule.h"
+#include "rounds.h"
 #include "serve/serve.h"
-#include "source/counters.h"
-#include "source/namespaces.h"
-#include "source/sync.h"
-#include "source/transitions.h"
+#include "source/sources.h"
 #include "tcpwatchd.h"
 
 /* The ring holds about 100 ms of a saturated host, and wakes the daemon when a quarter of it is
  * full. */
 #define DRAIN_BUSY_USEC (20 * 1000)
 #define DRAIN_IDLE_USEC (100 * 1000)
-#define DRAIN_LIMIT 65536 /* transitions in one go: some 15 ms */
-/* The promise is "right once nothing has changed for a second": two looks at the kernel's counters
- * in it. */
+/* The promise is "right once nothing has changed for a second": two looks at the kernel's sums in
+ * it. */
 #define TICK_USEC (500 * 1000)
-#define SCAN_NS \
-	NSEC_PER_SEC /* a namespace that nobody uses any more is kept alive no longer than this */
-#define SCAN_COST_MAX 1000 /* a scan waits for this many times what the last one took */
-/* Expired TIME_WAITs leave the kernel up to half a second late; what differs for longer has been
- * ended early. */
-#define TIME_WAIT_TICKS 6
+#define PORTS_GONE 64 /* ports that are forgotten in one tick; the rest waits for the next */
 
 struct tcpwatchd {
 	struct settings *settings;
 	const char *config_file;
 	sd_event *loop;
 	sd_event_source *drain_timer, *tick_timer, *wake, *signals[3];
-	struct namespaces *namespaces;
-	struct transitions *transitions; /* NULL: polling */
-	struct sync *sync;
+	struct sources *sources;
 	struct model *model;
+	struct rounds *rounds;
 	struct serve *serve;
 	struct recording *recording;
-	struct schedule schedule;
 	struct serve_status status;
-	enum resync_cause cause; /* of the full round that goes on */
-	bool full;               /* the round that goes on is a full one of all namespaces */
-	uint64_t round_ns;       /* when it began */
-	bool requested;          /* a resync, by someone who waits for it */
-	uint64_t lost;           /* as far as the model knows */
-	uint32_t last_netns;     /* of the last transition */
-	bool scan_now;
-	uint64_t scan_next_ns;
+	struct tw_port gone[PORTS_GONE]; /* counted, though nobody listens on them any more */
+	size_t gone_count;
 	bool ready;
 };
 
-static void record(struct tcpwatchd *d, enum tw_record_type type, const void *body)
-{
-	int error;
+/* What the kernel tells, on its way to the model and to those who wait for it. */
 
-	if (!d->recording)
-		return;
-	error = recording_write(d->recording, type, body);
+static void write_record(struct tcpwatchd *d, enum tw_record_type type, const void *body)
+{
+	int error = recording_write(d->recording, type, body);
+
 	if (error < 0)
 		log_error("the recording ends here, it cannot be written: %s", strerror(-error));
 }
 
-/* What the sources hand over, on its way to the model. */
-
-static void meet_namespace(struct tcpwatchd *d, const struct tw_event *event)
+static void note_port(struct tcpwatchd *d, const struct tw_port *port)
 {
-	d->last_netns = event->netns;
-	if (namespaces_find(d->namespaces, event->netns))
-		return;
-	if (!event->pid || namespaces_open(d->namespaces, event->netns, event->pid) < 0)
-		d->scan_now = true;
+	if (port->port && d->gone_count < PORTS_GONE &&
+	    !listeners_port(model_listeners(d->model), port->netns, port->port))
+		d->gone[d->gone_count++] = *port;
 }
 
-static void on_event(const struct tw_event *event, void *userdata)
-{
-	struct tcpwatchd *d = userdata;
-
-	if (event->netns != d->last_netns)
-		meet_namespace(d, event);
-	record(d, TW_RECORD_EVENT, event);
-	model_event(d->model, event);
-	serve_on_event(d->serve, event);
-}
-
-static void on_round_begin(const struct tw_round *round, void *userdata)
-{
-	struct tcpwatchd *d = userdata;
-
-	record(d, TW_RECORD_ROUND_BEGIN, round);
-	model_round_begin(d->model, round);
-}
-
-static void on_dump_begin(const struct tw_dump *dump, void *userdata)
-{
-	struct tcpwatchd *d = userdata;
-
-	record(d, TW_RECORD_DUMP_BEGIN, dump);
-	model_dump_begin(d->model, dump);
-}
-
-static void on_socket(const struct tw_socket *row, void *userdata)
-{
-	struct tcpwatchd *d = userdata;
-
-	record(d, TW_RECORD_SOCKET, row);
-	model_socket(d->model, row);
-}
-
-static void on_dump_end(const struct tw_dump *dump, void *userdata)
-{
-	struct tcpwatchd *d = userdata;
-
-	record(d, TW_RECORD_DUMP_END, dump);
-	model_dump_end(d->model, dump);
-}
-
-static size_t drain(struct tcpwatchd *d)
-{
-	struct tw_lost lost = {.time_ns = now_ns(CLOCK_MONOTONIC)};
-	size_t count;
-
-	if (!d->transitions)
-		return 0;
-	count = transitions_drain(d->transitions, DRAIN_LIMIT);
-	lost.count = transitions_lost(d->transitions) - d->lost;
-	if (lost.count) {
-		d->lost += lost.count;
-		record(d, TW_RECORD_LOST, &lost);
-		model_lost(d->model, &lost);
-		schedule_lost(&d->schedule, lost.time_ns);
-	}
-	return count;
-}
-
-static void on_sync_drain(void *userdata)
-{
-	drain(userdata);
-}
-
-static void read_counters(struct tcpwatchd *d)
-{
-	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
-
-	for (size_t i = 0; i < namespaces_count(d->namespaces); i++) {
-		const struct namespace *n = namespaces_at(d->namespaces, i);
-		struct tw_counters counters;
-
-		if (n->files.sockstat < 0 ||
-		    counters_read(&n->files, n->inum, time_ns, &counters) < 0)
-			continue;
-		record(d, TW_RECORD_COUNTERS, &counters);
-		model_counters(d->model, &counters);
-	}
-}
-
-/* Rounds of dumps: which, and when. */
-
-static void start_full(struct tcpwatchd *d, enum resync_cause cause)
-{
-	size_t count = namespaces_count(d->namespaces);
-	uint32_t *inums = calloc(count, sizeof(*inums));
-
-	if (!inums)
-		return; /* it stays due */
-	for (size_t i = 0; i < count; i++)
-		inums[i] = namespaces_at(d->namespaces, i)->inum;
-	d->cause = cause;
-	d->full = true;
-	d->round_ns = now_ns(CLOCK_MONOTONIC);
-	if (cause == RESYNC_CAUSE_REQUEST)
-		d->requested = false;
-	schedule_heal_started(&d->schedule);
-	sync_start(d->sync, TW_STATES_ALL, inums, count);
-	for (size_t i = 0; i < count; i++)
-		namespaces_at(d->namespaces, i)->fresh = false;
-	free(inums);
-}
-
-/* What a namespace has that no transition tells of, and may have changed since it was last dumped.
- */
-static uint32_t states_due(const struct tcpwatchd *d, struct namespace *n)
-{
-	int index = netns_find(model_netns(d->model), n->inum);
-	const struct netns *known;
-	uint64_t segments = n->segments;
-	uint32_t states = 0;
-
-	if (index < 0)
-		return 0;
-	known = netns_at(model_netns(d->model), (size_t)index);
-	counters_segments(&n->files, &segments);
-	if (segments != n->segments || known->requests)
-		states |= TW_STATE_BIT(TW_SYN_RECV);
-	if (known->minis + known->minis_untracked &&
-	    (segments != n->segments || known->time_wait_ticks))
-		states |= TW_STATE_BIT(TW_FIN_WAIT2);
-	if (known->time_wait_ticks >= TIME_WAIT_TICKS)
-		states |= TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT);
-	n->segments = segments;
-	return states;
-}
-
-/* The states without transitions, of the namespaces where they may have changed. */
-static void start_partial(struct tcpwatchd *d)
-{
-	size_t count = namespaces_count(d->namespaces), due = 0;
-	uint32_t *inums = calloc(count, sizeof(*inums));
-	uint32_t states = 0;
-
-	if (!inums)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct namespace *n = namespaces_at(d->namespaces, i);
-		uint32_t wanted = n->files.diag < 0 ? 0 : states_due(d, n);
-
-		if (wanted)
-			inums[due++] = n->inum;
-		states |= wanted;
-	}
-	if (due) {
-		d->full = false;
-		d->round_ns = now_ns(CLOCK_MONOTONIC);
-		sync_start(d->sync, states, inums, due);
-	}
-	free(inums);
-}
-
-/* Namespaces found since the last round are dumped whole, alone. */
-static bool start_fresh(struct tcpwatchd *d)
-{
-	size_t count = namespaces_count(d->namespaces), fresh = 0;
-	uint32_t *inums = calloc(count, sizeof(*inums));
-
-	if (!inums)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		struct namespace *n = namespaces_at(d->namespaces, i);
-
-		if (n->fresh)
-			inums[fresh++] = n->inum;
-		n->fresh = false;
-	}
-	if (fresh) {
-		d->full = false;
-		d->round_ns = now_ns(CLOCK_MONOTONIC);
-		sync_start(d->sync, TW_STATES_ALL, inums, fresh);
-	}
-	free(inums);
-	return fresh;
-}
-
-static bool any_suspect(const struct tcpwatchd *d)
-{
-	const struct netns_table *netns = model_netns(d->model);
-
-	for (size_t i = 0; i < netns_count(netns); i++)
-		if (netns_at(netns, i)->suspect)
-			return true;
-	return false;
-}
-
-static void start_round(struct tcpwatchd *d)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	if (sync_active(d->sync) || start_fresh(d))
-		return;
-	if (schedule_heal_due(&d->schedule, now))
-		start_full(d, RESYNC_CAUSE_LOSS);
-	else if (d->requested)
-		start_full(d, RESYNC_CAUSE_REQUEST);
-	else if (any_suspect(d) && schedule_affordable(&d->schedule, now))
-		start_full(d, RESYNC_CAUSE_DRIFT);
-	else if (schedule_full_due(&d->schedule, now))
-		start_full(d, RESYNC_CAUSE_INTERVAL);
-	else if (d->transitions && schedule_affordable(&d->schedule, now))
-		start_partial(d);
-}
-
-static void announce_ready(struct tcpwatchd *d)
-{
-	d->ready = true;
-	sd_notifyf(0, "READY=1\nSTATUS=Following %zu network namespaces by %s",
-		   namespaces_count(d->namespaces),
-		   d->transitions ? "the kernel's transitions" : "polling sock_diag");
-	log_info("ready: %zu network namespaces, %u connections, %s",
-		 namespaces_count(d->namespaces), table_size(model_table(d->model)),
-		 d->transitions ? "following the kernel's transitions" : "polling sock_diag");
-}
-
-static void on_round_end(const struct tw_round *round, uint64_t cost_ns, void *userdata)
+static void on_record(enum tw_record_type type, const void *body, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 	struct model_drift drift;
 
-	record(d, TW_RECORD_ROUND_END, round);
-	model_round_end(d->model, round, &drift);
-	read_counters(d);
-	if (!d->full) {
-		schedule_spent(&d->schedule, cost_ns);
+	if (d->recording)
+		write_record(d, type, body);
+	if (!feed_model(d->model, type, body, &drift))
 		return;
-	}
-	d->full = false;
-	d->status.resyncs[d->cause]++;
-	d->status.last_cause = d->cause;
-	d->status.last_resync_ns = round->time_ns - d->round_ns;
-	d->status.last_drift = d->transitions ? drift : (struct model_drift){0};
-	schedule_full_done(&d->schedule, round->time_ns, drift.total);
-	if (d->cause == RESYNC_CAUSE_LOSS)
-		schedule_healed(&d->schedule, round->time_ns, cost_ns);
-	else if (d->cause == RESYNC_CAUSE_INTERVAL || d->cause == RESYNC_CAUSE_DRIFT)
-		schedule_spent(&d->schedule, cost_ns);
-	if (!d->ready)
-		announce_ready(d);
-}
-
-/* Namespaces that come and go. */
-
-static void close_unused(struct tcpwatchd *d)
-{
-	for (size_t i = namespaces_count(d->namespaces); i-- > 1;) {
-		const struct namespace *n = namespaces_at(d->namespaces, i);
-		struct tw_counters counters = {0};
-		struct tw_dump gone;
-
-		if (n->found)
-			continue;
-		/* no process and no name leads there, but a socket may be held by a process
-		 * elsewhere */
-		if (n->files.diag >= 0 &&
-		    (counters_read(&n->files, n->inum, 0, &counters) < 0 || counters.in_use))
-			continue;
-		gone = (struct tw_dump){.time_ns = now_ns(CLOCK_MONOTONIC), .netns = n->inum};
-		namespaces_close(d->namespaces, i);
-		record(d, TW_RECORD_NETNS_GONE, &gone);
-		model_netns_gone(d->model, &gone);
-		d->last_netns = 0;
+	switch (type) {
+	case TW_RECORD_EVENT:
+		serve_on_event(d->serve, body);
+		break;
+	case TW_RECORD_LOST:
+		rounds_lost(d->rounds);
+		break;
+	case TW_RECORD_ROUND_END:
+		rounds_drift(d->rounds, &drift);
+		sources_count(d->sources);
+		sources_look(d->sources);
+		serve_on_round(d->serve);
+		break;
+	case TW_RECORD_PORT:
+		note_port(d, body);
+		break;
+	default:
+		break;
 	}
 }
 
-static void scan_namespaces(struct tcpwatchd *d)
+/* Has the SYNs counted of those ports that somebody listens on, and of no other. */
+static void follow_ports(struct tcpwatchd *d)
 {
-	uint64_t started = now_ns(CLOCK_MONOTONIC), took;
+	const struct listeners *listeners = model_listeners(d->model);
 
-	if (!d->scan_now && started < d->scan_next_ns)
+	if (!sources_counting_syns(d->sources))
 		return;
-	d->scan_now = false;
-	namespaces_scan(d->namespaces);
-	close_unused(d);
-	took = now_ns(CLOCK_MONOTONIC) - started;
-	d->scan_next_ns = started +
-			  (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
+	for (size_t i = 0; i < listeners_port_count(listeners); i++) {
+		const struct listener_port *port = listeners_port_at(listeners, i);
+
+		if (!port->counted)
+			sources_add_port(d->sources, port->netns, port->port);
+	}
+	while (d->gone_count) {
+		const struct tw_port *port = &d->gone[--d->gone_count];
+
+		sources_remove_port(d->sources, port->netns, port->port);
+	}
 }
 
-/* The loop's own events. */
+static void on_full_done(void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+	size_t namespaces = namespaces_count(sources_namespaces(d->sources));
+	const char *how = sources_following(d->sources) ? "following the kernel's transitions"
+							: "polling sock_diag";
+
+	if (d->ready)
+		return;
+	d->ready = true;
+	sd_notifyf(0, "READY=1\nSTATUS=%zu network namespaces, %s", namespaces, how);
+	log_info("ready: %zu network namespaces, %u connections, %s", namespaces,
+		 table_size(model_table(d->model)), how);
+}
+
+/* What those who ask may cause. */
 
 static void refresh(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
+	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
-	drain(d);
-	if (d->transitions && !transitions_cost(d->transitions, &d->status.programs[0].run_ns,
-						&d->status.programs[0].runs))
-		d->status.program_count = d->status.programs[0].runs ? 1 : 0;
+	sources_drain(d->sources);
+	d->status.program_count = sources_costs(d->sources, costs);
+	for (size_t i = 0; i < d->status.program_count; i++)
+		d->status.programs[i] = (struct serve_program){
+			.name = costs[i].program, .run_ns = costs[i].run_ns, .runs = costs[i].runs};
 }
 
-static int request_resync(void *userdata)
+static int resync(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 
-	d->requested = true;
-	start_round(d);
+	rounds_request(d->rounds);
 	return 0;
 }
+
+static bool want(uint32_t states, void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+
+	return rounds_want(d->rounds, states);
+}
+
+/* The loop's own events. */
 
 static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
-	size_t count = drain(d);
+	size_t count = sources_drain(d->sources);
 
 	(void)usec;
-	if (d->scan_now)
-		scan_namespaces(d);
-	if (schedule_heal_due(&d->schedule, now_ns(CLOCK_MONOTONIC)))
-		start_round(d);
+	if (sources_scan_due(d->sources))
+		sources_scan(d->sources);
+	rounds_heal(d->rounds);
 	sd_event_source_set_time_relative(source, count ? DRAIN_BUSY_USEC : DRAIN_IDLE_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 static int on_ring_fills(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	const struct tcpwatchd *d = userdata;
+
 	(void)source, (void)fd, (void)events;
-	drain(userdata);
+	sources_drain(d->sources);
 	return 0;
 }
 
@@ -408,13 +181,14 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	struct tw_tick tick;
 
 	(void)usec;
-	drain(d);
-	scan_namespaces(d);
+	sources_drain(d->sources);
+	sources_scan(d->sources);
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
-	record(d, TW_RECORD_TICK, &tick);
-	model_tick(d->model, &tick);
-	read_counters(d);
-	start_round(d);
+	on_record(TW_RECORD_TICK, &tick, d);
+	sources_count(d->sources);
+	sources_look(d->sources);
+	follow_ports(d);
+	rounds_tick(d->rounds);
 	sd_notify(0, "WATCHDOG=1");
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -437,7 +211,7 @@ static void reload(struct tcpwatchd *d)
 			  key);
 		settings_free(settings);
 	} else {
-		schedule_set_share(&d->schedule, settings->resync_budget);
+		rounds_set_budget(d->rounds, settings->resync_budget);
 		serve_set_settings(d->serve, settings);
 		settings_free(d->settings);
 		d->settings = settings;
@@ -460,56 +234,69 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* Start and stop. */
 
-static int open_transitions(struct tcpwatchd *d)
+static int open_model(struct tcpwatchd *d)
 {
-	bool all = d->settings->namespaces == SETTINGS_NAMESPACES_ALL;
-	char reason[TRANSITIONS_REASON_SIZE];
-	int error;
+	int error = model_new((uint32_t)d->settings->max_connections, &d->model);
 
-	d->status.mode = "diag";
-	if (d->settings->mode == SETTINGS_MODE_DIAG)
-		return 0;
-	error = transitions_new(d->settings->ring_size,
-				all ? 0 : namespaces_at(d->namespaces, 0)->inum, on_event, d,
-				reason, &d->transitions);
-	if (!error) {
-		d->status.mode = "ebpf";
-		d->status.programs[0].name = "transitions";
-		return 0;
-	}
-	if (d->settings->mode == SETTINGS_MODE_EBPF) {
-		log_error("mode = ebpf: %s", reason);
-		return error;
-	}
-	log_warning("polling sock_diag instead of following transitions, for %s", reason);
-	snprintf(d->status.mode_reason, sizeof(d->status.mode_reason), "%s", reason);
-	return 0;
+	if (error < 0)
+		log_error("no memory for max_connections = %llu: lower it",
+			  (unsigned long long)d->settings->max_connections);
+	return error;
+}
+
+static int open_recording(struct tcpwatchd *d, const char *path)
+{
+	int error = path ? recording_create(path, &d->recording) : 0;
+
+	if (error == -EEXIST)
+		log_error("%s: is there already: name a new file to record into", path);
+	else if (error < 0)
+		log_error("%s: cannot be made: %s", path, strerror(-error));
+	return error;
+}
+
+static int open_serve(struct tcpwatchd *d)
+{
+	const struct serve_calls calls = {
+		.refresh = refresh, .resync = resync, .want = want, .userdata = d};
+
+	return serve_new(d->loop, d->settings, d->model, &d->status, &calls, &d->serve);
 }
 
 static int open_sources(struct tcpwatchd *d)
 {
-	static const struct sync_calls calls = {
-		.round_begin = on_round_begin,
-		.dump_begin = on_dump_begin,
-		.socket = on_socket,
-		.dump_end = on_dump_end,
-		.round_end = on_round_end,
-		.drain = on_sync_drain,
+	const struct sources_options options = {
+		.all = d->settings->namespaces == SETTINGS_NAMESPACES_ALL,
+		.transitions = d->settings->mode != SETTINGS_MODE_DIAG,
+		.syns = d->settings->syn_accounting,
+		.ring_size = d->settings->ring_size,
+		.record = on_record,
+		.userdata = d,
 	};
-	struct sync_calls with_userdata = calls;
+	char *reason = d->status.mode_reason;
 	int error;
 
-	with_userdata.userdata = d;
-	error = namespaces_new(d->settings->namespaces == SETTINGS_NAMESPACES_ALL, &d->namespaces);
-	if (error < 0) {
-		log_error("sock_diag cannot be opened: %s; the kernel needs CONFIG_INET_DIAG",
-			  strerror(-error));
-		return error;
-	}
-	error = open_transitions(d);
+	_Static_assert(sizeof(d->status.mode_reason) >= SOURCES_REASON_SIZE, "it takes the reason");
+	error = sources_new(&options, reason, &d->sources);
 	if (error < 0)
 		return error;
-	return sync_new(d->loop, d->namespaces, &with_userdata, &d->sync);
+	d->status.mode = sources_following(d->sources) ? "ebpf" : "diag";
+	if (*reason && d->settings->mode == SETTINGS_MODE_EBPF) {
+		log_error("mode = ebpf: %s", reason);
+		return -EOPNOTSUPP;
+	}
+	if (*reason)
+		log_warning("polling sock_diag instead of following transitions, for %s", reason);
+	return 0;
+}
+
+static int open_rounds(struct tcpwatchd *d)
+{
+	const struct rounds_calls calls = {
+		.record = on_record, .full_done = on_full_done, .userdata = d};
+
+	return rounds_new(d->loop, d->sources, d->model, d->settings->resync_budget, &d->status,
+			  &calls, &d->rounds);
 }
 
 static int add_timer(struct tcpwatchd *d, sd_event_source **source, sd_event_time_handler_t handler)
@@ -532,31 +319,24 @@ static int open_events(struct tcpwatchd *d)
 		error = sd_event_add_signal(d->loop, &d->signals[i], signals[i], on_signal, d);
 	if (error >= 0)
 		error = add_timer(d, &d->tick_timer, on_tick);
-	if (error >= 0 && d->transitions)
-		error = add_timer(d, &d->drain_timer, on_drain_timer);
+	if (error < 0 || !sources_following(d->sources))
+		return error;
+	error = add_timer(d, &d->drain_timer, on_drain_timer);
 	/* edge-triggered: a level would wake the loop for every record that waits for the timer */
-	if (error >= 0 && d->transitions)
-		error = sd_event_add_io(d->loop, &d->wake, transitions_fd(d->transitions),
+	if (error >= 0)
+		error = sd_event_add_io(d->loop, &d->wake, sources_fd(d->sources),
 					EPOLLIN | EPOLLET, on_ring_fills, d);
-	return error < 0 ? error : 0;
+	return error;
 }
 
-static int open_serve(struct tcpwatchd *d)
+static int open_loop(struct tcpwatchd *d)
 {
-	const struct serve_calls calls = {
-		.refresh = refresh, .resync = request_resync, .userdata = d};
+	int error = open_rounds(d);
 
-	return serve_new(d->loop, d->settings, d->model, &d->status, &calls, &d->serve);
-}
-
-static int open_recording(struct tcpwatchd *d, const char *path)
-{
-	int error = path ? recording_create(path, &d->recording) : 0;
-
-	if (error == -EEXIST)
-		log_error("%s: is there already: name a new file to record into", path);
-	else if (error < 0)
-		log_error("%s: cannot be made: %s", path, strerror(-error));
+	if (error >= 0)
+		error = open_events(d);
+	if (error < 0)
+		log_error("the event loop cannot be set up: %s", strerror(-error));
 	return error;
 }
 
@@ -566,6 +346,7 @@ static void fill_status(struct serve_status *status)
 
 	uname(&name);
 	snprintf(status->kernel, sizeof(status->kernel), "%s", name.release);
+	status->mode = "";
 	status->start_ns = now_ns(CLOCK_MONOTONIC);
 	status->start_unix_ns = now_ns(CLOCK_REALTIME);
 	status->last_cause = RESYNC_CAUSE_COUNT;
@@ -575,23 +356,19 @@ static int open_all(struct tcpwatchd *d, const char *record_file)
 {
 	int error = sd_event_default(&d->loop);
 
-	if (error >= 0)
-		error = model_new((uint32_t)d->settings->max_connections, &d->model);
+	if (error < 0) {
+		log_error("there is no event loop: %s", strerror(-error));
+		return error;
+	}
+	fill_status(&d->status);
+	error = open_model(d);
 	if (error >= 0)
 		error = open_recording(d, record_file);
 	if (error >= 0)
 		error = open_serve(d);
 	if (error >= 0)
 		error = open_sources(d);
-	if (error >= 0)
-		error = open_events(d);
-	if (error < 0)
-		return error;
-	schedule_init(&d->schedule, d->settings->resync_budget, !d->transitions,
-		      now_ns(CLOCK_MONOTONIC));
-	namespaces_scan(d->namespaces);
-	start_full(d, RESYNC_CAUSE_START);
-	return 0;
+	return error < 0 ? error : open_loop(d);
 }
 
 int tcpwatchd_new(struct settings *settings, const char *config_file, const char *record_file,
@@ -604,13 +381,13 @@ int tcpwatchd_new(struct settings *settings, const char *config_file, const char
 		return -ENOMEM;
 	d->settings = settings;
 	d->config_file = config_file;
-	fill_status(&d->status);
 	error = open_all(d, record_file);
 	if (error < 0) {
 		d->settings = NULL;
 		tcpwatchd_free(d);
 		return error;
 	}
+	rounds_begin(d->rounds);
 	*ret = d;
 	return 0;
 }
@@ -620,9 +397,8 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 	if (!d)
 		return NULL;
 	serve_free(d->serve);
-	sync_free(d->sync);
-	transitions_free(d->transitions);
-	namespaces_free(d->namespaces);
+	rounds_free(d->rounds);
+	sources_free(d->sources);
 	model_free(d->model);
 	recording_close(d->recording);
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)

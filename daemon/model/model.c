@@ -7,6 +7,7 @@
 #include "model/model.h"
 
 #define MSEC_NS UINT64_C(1000000)
+#define SECOND_NS (1000 * MSEC_NS)
 #define TIME_WAIT_MSEC \
 	UINT64_C(60000) /* TCP_TIMEWAIT_LEN, include/net/tcp.h; also tcp_fin_timeout's default */
 #define SYN_ACK_MSEC \
@@ -19,6 +20,9 @@ struct model {
 	struct table *table;
 	struct owners *owners;
 	struct netns_table *netns;
+	struct listeners *listeners;
+	bool looked; /* the listeners' queues are told; else they are counted from dumps */
+	struct tw_source_summary sources;
 	struct stats stats;
 	uint64_t now_ns;
 	uint32_t round_states; /* of the round that goes on; 0: none does */
@@ -33,7 +37,7 @@ int model_new(uint32_t max_connections, struct model **ret)
 	if (!m)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
-	    netns_table_new(&m->netns) < 0) {
+	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0) {
 		model_free(m);
 		return -ENOMEM;
 	}
@@ -48,6 +52,7 @@ struct model *model_free(struct model *m)
 	table_free(m->table);
 	owners_free(m->owners);
 	netns_table_free(m->netns);
+	listeners_free(m->listeners);
 	free(m);
 	return NULL;
 }
@@ -108,7 +113,7 @@ static void count(struct model *m, const struct connection *c, int32_t by)
 
 	n->tracked[c->state][family_of(c)] += (uint32_t)by;
 	if (c->flags & CONNECTION_REQUEST)
-		n->requests += (uint32_t)by;
+		n->requests[family_of(c)] += (uint32_t)by;
 	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2)
 		n->minis += (uint32_t)by;
 }
@@ -275,7 +280,7 @@ static void replace_shadow(struct model *m, const struct connection *c)
 	const struct netns *n = netns_of(m, c);
 	struct connection *shadow;
 
-	if (!n->requests && !n->minis && !n->tracked[TW_TIME_WAIT][family_of(c)])
+	if (!n->requests[family_of(c)] && !n->minis && !n->tracked[TW_TIME_WAIT][family_of(c)])
 		return;
 	shadow = table_find_shadow(m->table, c);
 	if (shadow)
@@ -396,19 +401,32 @@ static void event_close(struct model *m, int netns, struct connection *c, const 
 		end_unmet(m, netns, e);
 }
 
-void model_event(struct model *m, const struct tw_event *e)
+/* Whether the connection is not where the transition would take it from: it has been told already.
+ */
+static bool repeats(const struct connection *c, const struct tw_event *e)
+{
+	bool exists = c && !(c->flags & CONNECTION_GONE);
+
+	if (e->old_state == TW_CLOSE || e->old_state == TW_LISTEN)
+		return exists;
+	return !exists || c->state != e->old_state;
+}
+
+bool model_event(struct model *m, const struct tw_event *e)
 {
 	struct connection *c;
 	int netns;
 
 	if (!event_valid(e) || (netns = netns_index(m->netns, e->netns)) < 0) {
 		m->stats.events_malformed++;
-		return;
+		return false;
 	}
 	time_passes(m, e->time_ns);
+	c = table_find(m->table, e->cookie);
+	if (e->flags & TW_EVENT_MISSED && repeats(c, e))
+		return false;
 	m->stats.events++;
 	netns_at(m->netns, (size_t)netns)->events++;
-	c = table_find(m->table, e->cookie);
 	if (c && c->flags & CONNECTION_GONE) {
 		/* the same socket again: connect() after a failed connect() */
 		table_remove(m->table, c);
@@ -421,12 +439,13 @@ void model_event(struct model *m, const struct tw_event *e)
 		 * after this.
 		 */
 		stats_transition(&m->stats, e->old_state, e->new_state);
-		return;
+		return true;
 	}
 	if (e->new_state == TW_CLOSE)
 		event_close(m, netns, c, e);
 	else
 		event_change(m, netns, c, e);
+	return true;
 }
 
 void model_round_begin(struct model *m, const struct tw_round *round)
@@ -581,6 +600,29 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 	mark_seen(m, c, n->dump_ns);
 }
 
+/* Where no iterator tells of the listeners, a dump of all states does: they come in it before all
+ * others. */
+static void look_by_dump(struct model *m, const struct tw_socket *row)
+{
+	if (row->kind == TW_SOCKET_REQUEST) {
+		listeners_add_half_open(m->listeners, row);
+	} else if (row->state == TW_LISTEN) {
+		struct tw_listener listener = {
+			.cookie = row->cookie,
+			.cgroup = row->cgroup,
+			.netns = row->netns,
+			.uid = row->uid,
+			.accept_queue = row->receive_queue,
+			.backlog = row->send_queue,
+			.port = row->sport,
+			.family = row->family,
+		};
+
+		memcpy(listener.saddr, row->saddr, sizeof(listener.saddr));
+		listeners_add(m->listeners, &listener);
+	}
+}
+
 void model_socket(struct model *m, const struct tw_socket *row)
 {
 	int index = netns_find(m->netns, row->netns);
@@ -593,6 +635,8 @@ void model_socket(struct model *m, const struct tw_socket *row)
 	if (!n->dump_ns || !(m->round_states & TW_STATE_BIT(row->state)))
 		return;
 	c = connection_of_row(row, index, n->dump_ns);
+	if (!m->looked && m->round_states == TW_STATES_ALL)
+		look_by_dump(m, row);
 	if (row->kind == TW_SOCKET_FULL)
 		row_full(m, n, &c, row);
 	else
@@ -664,6 +708,8 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 	table_settle(m->table, TW_TIME_WAIT); /* where a FIN_WAIT2 may have gone */
 	for (size_t i = 0; i < netns_count(m->netns); i++)
 		netns_settle(m, netns_at(m->netns, i));
+	if (!m->looked && m->round_states == TW_STATES_ALL)
+		listeners_done(m->listeners);
 	m->round_states = 0;
 	*ret_drift = m->drift;
 }
@@ -693,7 +739,9 @@ static void counters_in_use(struct netns *n, const struct tw_counters *counters)
 	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 		if (state != TW_TIME_WAIT && state != TW_CLOSE)
 			excess -= (int64_t)netns_connections(n, state);
-	excess += n->requests + n->minis + n->minis_untracked;
+	for (unsigned family = 0; family < NETNS_FAMILIES; family++)
+		excess += (int64_t)n->requests[family] + n->untracked[TW_SYN_RECV][family];
+	excess += n->minis + n->minis_untracked;
 	if (!quiet || excess == n->in_use_accepted)
 		n->suspect = false;
 	else if (n->known && n->known_events == n->events)
@@ -735,6 +783,79 @@ void model_netns_gone(struct model *m, const struct tw_dump *netns)
 	}
 	table_cursor_close(&cursor);
 	netns_forget(m->netns, index);
+}
+
+void model_listener(struct model *m, const struct tw_listener *row)
+{
+	int index = netns_index(m->netns, row->netns);
+
+	if (index < 0 || !family_valid(row->family))
+		return;
+	if (!m->looked) {
+		/* the first one: what a dump has collected gives way */
+		m->looked = true;
+		listeners_done(m->listeners);
+	}
+	netns_at(m->netns, (size_t)index)
+		->half_open_next[row->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4] +=
+		row->syn_queue;
+	listeners_add(m->listeners, row);
+}
+
+static void drop_requests(struct model *m, int index)
+{
+	struct table_cursor cursor;
+	struct connection *c;
+
+	table_settle(m->table, TW_SYN_RECV);
+	table_cursor_open(m->table, TW_STATE_BIT(TW_SYN_RECV), &cursor);
+	while ((c = table_cursor_next(&cursor)))
+		if (c->netns == index && c->flags & CONNECTION_REQUEST)
+			drop(m, c);
+	table_cursor_close(&cursor);
+}
+
+void model_listeners_done(struct model *m, const struct tw_tick *tick)
+{
+	time_passes(m, tick->time_ns);
+	m->looked = true;
+	listeners_done(m->listeners);
+	for (size_t i = 0; i < netns_count(m->netns); i++) {
+		struct netns *n = netns_at(m->netns, i);
+
+		memcpy(n->half_open, n->half_open_next, sizeof(n->half_open));
+		memset(n->half_open_next, 0, sizeof(n->half_open_next));
+		if (!n->half_open[NETNS_IPV4] && !n->half_open[NETNS_IPV6] &&
+		    (n->requests[NETNS_IPV4] || n->requests[NETNS_IPV6]))
+			drop_requests(m, (int)i);
+		for (unsigned f = 0; f < NETNS_FAMILIES; f++)
+			n->untracked[TW_SYN_RECV][f] = (int32_t)(n->half_open[f] - n->requests[f]);
+	}
+}
+
+void model_port(struct model *m, const struct tw_port_record *record)
+{
+	listeners_count(m->listeners, record, m->now_ns);
+}
+
+void model_sources(struct model *m, const struct tw_source_summary *summary)
+{
+	time_passes(m, summary->time_ns);
+	m->sources = *summary;
+}
+
+void model_netstat(struct model *m, const struct tw_netstat *netstat)
+{
+	int index = netns_find(m->netns, netstat->netns);
+	struct netns *n;
+
+	time_passes(m, netstat->time_ns);
+	if (index < 0)
+		return;
+	n = netns_at(m->netns, (size_t)index);
+	if (netstat->time_ns - n->netstat.time_ns >= SECOND_NS || !n->netstat_before.time_ns)
+		n->netstat_before = n->netstat;
+	n->netstat = *netstat;
 }
 
 void model_lost(struct model *m, const struct tw_lost *lost)
@@ -784,6 +905,7 @@ uint64_t model_connections(const struct model *m, unsigned state, enum netns_fam
 
 uint64_t model_untracked(const struct model *m)
 {
+	bool full = table_size(m->table) == table_capacity(m->table);
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < netns_count(m->netns); i++)
@@ -791,6 +913,10 @@ uint64_t model_untracked(const struct model *m)
 			for (unsigned family = 0; family < NETNS_FAMILIES; family++) {
 				int32_t untracked = netns_at(m->netns, i)->untracked[state][family];
 
+				/* of these two, which no event tells of, the table also has some
+				 * too few while it has room */
+				if (!full && (state == TW_TIME_WAIT || state == TW_SYN_RECV))
+					continue;
 				sum += untracked > 0 ? (uint64_t)untracked : 0;
 			}
 	return sum;
@@ -809,6 +935,16 @@ const struct netns_table *model_netns(const struct model *m)
 const struct owners *model_owners(const struct model *m)
 {
 	return m->owners;
+}
+
+const struct tw_source_summary *model_syn_sources(const struct model *m)
+{
+	return &m->sources;
+}
+
+const struct listeners *model_listeners(const struct model *m)
+{
+	return m->listeners;
 }
 
 struct table *model_table(struct model *m)

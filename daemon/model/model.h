@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/listeners.h"
 #include "model/netns.h"
 #include "model/owners.h"
 #include "model/stats.h"
@@ -35,7 +36,8 @@ struct model_drift {
 };
 
 /* The records, in the order in which they came. */
-void model_event(struct model *m, const struct tw_event *event);
+/* Whether it was taken: not when it is malformed, or repeats another. */
+bool model_event(struct model *m, const struct tw_event *event);
 /*
  * A round: begin, then for each namespace a dump with its rows, then the end. Events between are
  * taken as they come. The caller ends the round only once it has handed over every event older than
@@ -49,6 +51,12 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 void model_counters(struct model *m, const struct tw_counters *counters);
 void model_netns_gone(struct model *m, const struct tw_dump *netns);
 void model_lost(struct model *m, const struct tw_lost *lost);
+/* A look at all listeners: each of them, then the end. */
+void model_listener(struct model *m, const struct tw_listener *row);
+void model_listeners_done(struct model *m, const struct tw_tick *tick);
+void model_port(struct model *m, const struct tw_port_record *record);
+void model_sources(struct model *m, const struct tw_source_summary *summary);
+void model_netstat(struct model *m, const struct tw_netstat *netstat);
 void model_tick(struct model *m, const struct tw_tick *tick);
 
 /* For reading: what is shown, served and alerted on. */
@@ -58,6 +66,9 @@ uint64_t model_untracked(const struct model *m); /* connections counted, but not
 const struct stats *model_stats(const struct model *m);
 const struct netns_table *model_netns(const struct model *m);
 const struct owners *model_owners(const struct model *m);
+/* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */
+const struct tw_source_summary *model_syn_sources(const struct model *m);
+const struct listeners *model_listeners(const struct model *m);
 struct table *model_table(struct model *m);
 bool model_known(const struct model *m); /* a full round has ended: the counts are whole */
 

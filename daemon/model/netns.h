@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tcpwatch/record.h>
 #include <tcpwatch/tcp_state.h>
 
 enum netns_family { NETNS_IPV4, NETNS_IPV6, NETNS_FAMILIES };
@@ -22,10 +23,10 @@ struct netns {
 	uint32_t inum; /* as lsns(8) shows it; 0: this index is free */
 	uint32_t tracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	int32_t untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
-	uint32_t requests;        /* request sockets among the tracked */
-	uint32_t minis;           /* minisockets in FIN_WAIT2 among the tracked */
-	uint32_t minis_untracked; /* and among the untracked */
-	uint64_t events;          /* transitions seen here */
+	uint32_t requests[NETNS_FAMILIES]; /* request sockets among the tracked */
+	uint32_t minis;                    /* minisockets in FIN_WAIT2 among the tracked */
+	uint32_t minis_untracked;          /* and among the untracked */
+	uint64_t events;                   /* transitions seen here */
 
 	/* against the kernel's own sums, at the last struct tw_counters */
 	uint64_t counters_events; /* events, then */
@@ -41,6 +42,13 @@ struct netns {
 	uint64_t dump_events; /* events, when it began */
 	int32_t dump_untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	uint32_t dump_minis_untracked;
+
+	/* of the last look at the listeners */
+	uint32_t half_open[NETNS_FAMILIES];      /* the sum of their SYN queues */
+	uint32_t half_open_next[NETNS_FAMILIES]; /* of the look that goes on */
+
+	/* the last two reads that were a second or more apart; time_ns is 0: none */
+	struct tw_netstat netstat, netstat_before;
 
 	bool known;            /* a full dump was complete once */
 	uint64_t known_events; /* events, when the last full dump began */

@@ -108,15 +108,19 @@ static void on_status(struct http_request *request, void *userdata)
 
 static void on_connections(struct http_request *request, void *userdata)
 {
-	const struct api *api = userdata;
+	struct api *api = userdata;
+	struct http_stream *stream;
 	struct filter filter;
 	struct walk *walk;
 
 	if (read_filter(request, FILTER_LIST, &filter))
 		return;
 	refresh(api);
-	if (!walk_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &walk))
-		http_answer_stream(request, "application/x-ndjson", &walk_source, walk, NULL);
+	if (walk_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &walk) ||
+	    http_answer_stream(request, "application/x-ndjson", &walk_source, walk, &stream))
+		return;
+	if (api->calls.want(filter.states, api->calls.userdata))
+		walk_wait(walk, &api->walks, stream);
 }
 
 static void on_watch(struct http_request *request, void *userdata)

@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "serve/http.h"
 #include "serve/serve.h"
+#include "serve/walk.h"
 #include "serve/watch.h"
 
 /* The userdata of the routes; all pointers are the owner's. */
@@ -20,6 +21,7 @@ struct api {
 	const struct serve_status *status;
 	struct serve_calls calls;
 	struct watch *watch;
+	struct walks walks;
 };
 
 extern const struct http_route api_control_routes[]; /* for the control socket */

@@ -137,3 +137,8 @@ void serve_on_event(struct serve *s, const struct tw_event *event)
 {
 	watch_on_event(s->api.watch, event);
 }
+
+void serve_on_round(struct serve *s)
+{
+	walks_begin(&s->api.walks, now_ns(CLOCK_MONOTONIC));
+}

@@ -21,6 +21,9 @@ struct serve_calls {
 	/* Asks for a full resync and returns at once. 0, or a negative errno when none can be
 	 * started. */
 	int (*resync)(void *userdata);
+	/* Connections in these states are asked for: whether a round of dumps goes on that tells of
+	 * them. serve_on_round() is then called at its end. */
+	bool (*want)(uint32_t states, void *userdata);
 	void *userdata;
 };
 
@@ -41,5 +44,8 @@ void serve_set_settings(struct serve *s, const struct settings *settings);
 /* Each transition, after the model took it: for those who watch. Costs one test when nobody does.
  */
 void serve_on_event(struct serve *s, const struct tw_event *event);
+
+/* A round of dumps has ended, and the model has taken it. */
+void serve_on_round(struct serve *s);
 
 #endif

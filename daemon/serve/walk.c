@@ -19,6 +19,8 @@ struct head {
 };
 
 struct walk {
+	struct walk *next, **link;  /* among those that wait; link is NULL when it does not */
+	struct http_stream *stream; /* its own, while it waits */
 	struct model *model;
 	struct table *table;
 	struct filter filter;
@@ -31,6 +33,12 @@ struct walk {
 	struct head heads[TW_STATE_SLOTS];
 };
 
+static void begin(struct walk *w, uint64_t now_ns)
+{
+	w->now_ns = now_ns;
+	w->began_ns = model_now_ns(w->model);
+}
+
 int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret)
 {
 	struct walk *w = calloc(1, sizeof(*w));
@@ -40,11 +48,41 @@ int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, 
 	w->model = model;
 	w->table = model_table(model);
 	w->filter = *filter;
-	w->now_ns = now_ns;
-	w->began_ns = model_now_ns(model);
 	w->states = filter->states;
+	begin(w, now_ns);
 	*ret = w;
 	return 0;
+}
+
+void walk_wait(struct walk *w, struct walks *walks, struct http_stream *stream)
+{
+	w->stream = stream;
+	w->next = walks->first;
+	if (w->next)
+		w->next->link = &w->next;
+	w->link = &walks->first;
+	walks->first = w;
+}
+
+static void wait_no_more(struct walk *w)
+{
+	if (!w->link)
+		return;
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+	w->link = NULL;
+}
+
+void walks_begin(struct walks *walks, uint64_t now_ns)
+{
+	struct walk *w;
+
+	while ((w = walks->first)) {
+		wait_no_more(w);
+		begin(w, now_ns);
+		http_stream_wake(w->stream);
+	}
 }
 
 static void head_close(struct head *head)
@@ -58,6 +96,7 @@ static void walk_free(void *userdata)
 {
 	struct walk *w = userdata;
 
+	wait_no_more(w);
 	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 		head_close(&w->heads[state]);
 	lines_clear(&w->lines);
@@ -196,6 +235,8 @@ static ssize_t walk_next(char *buffer, size_t size, void *userdata)
 {
 	struct walk *w = userdata;
 
+	if (w->link)
+		return HTTP_STREAM_WAIT;
 	w->steps = 0;
 	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 		head_refresh(w, &w->heads[state]);

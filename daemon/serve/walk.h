@@ -14,9 +14,18 @@
 
 struct walk;
 
+/* Walks that wait for a round of dumps to end before they begin. */
+struct walks {
+	struct walk *first;
+};
+
 /* model and its table outlive the walk. now_ns: CLOCK_MONOTONIC, from which ages count. 0, -ENOMEM.
  */
 int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret);
+/* Has it wait for walks_begin(); stream: its own. */
+void walk_wait(struct walk *w, struct walks *walks, struct http_stream *stream);
+/* The round has ended: all that wait begin. */
+void walks_begin(struct walks *walks, uint64_t now_ns);
 
 /* Its userdata is the walk, which it frees. */
 extern const struct http_source walk_source;

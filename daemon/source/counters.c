@@ -63,28 +63,66 @@ int counters_read(const struct opener_files *files, uint32_t netns, uint64_t tim
 	return 0;
 }
 
-/* snmp has a line of names and a line of values, both starting with "Tcp:". */
+struct pick {
+	const char *name;
+	uint64_t value; /* 0 where the kernel has no such counter */
+};
+
+/*
+ * snmp and netstat have a line of names and a line of values for each protocol, both starting with
+ * its name. line: as "TcpExt:". The text is taken apart.
+ */
+static int pick_values(char *text, const char *line, struct pick *picks, size_t count)
+{
+	char *names = strstr(text, line), *values, *name, *value, *name_rest, *value_rest;
+
+	values = names ? strstr(names + 1, line) : NULL;
+	if (!values || values[-1] != '\n')
+		return -EBADMSG;
+	values[-1] = '\0';
+	values[strcspn(values, "\n")] = '\0';
+	for (name = strtok_r(names, " ", &name_rest), value = strtok_r(values, " ", &value_rest);
+	     name && value;
+	     name = strtok_r(NULL, " ", &name_rest), value = strtok_r(NULL, " ", &value_rest))
+		for (size_t i = 0; i < count; i++)
+			if (!strcmp(name, picks[i].name))
+				picks[i].value = strtoull(value, NULL, 10);
+	return 0;
+}
+
 int counters_segments(const struct opener_files *files, uint64_t *ret)
 {
-	char text[FILE_MAX], *names, *values, *name, *value, *name_rest, *value_rest;
-	unsigned long long number;
-	int error;
+	struct pick pick = {.name = "InSegs"};
+	char text[FILE_MAX];
+	int error = read_file(files->snmp, text);
 
-	error = read_file(files->snmp, text);
-	if (error < 0)
+	if (!error)
+		error = pick_values(text, "Tcp:", &pick, 1);
+	if (!error)
+		*ret = pick.value;
+	return error;
+}
+
+int counters_netstat(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
+		     struct tw_netstat *ret)
+{
+	struct pick picks[] = {
+#define X(counter, field) {.name = counter},
+		TW_NETSTAT(X)
+#undef X
+	};
+	struct tw_netstat n = {.time_ns = time_ns, .netns = netns};
+	char text[FILE_MAX];
+	int error = read_file(files->netstat, text);
+	size_t i = 0;
+
+	if (!error)
+		error = pick_values(text, "TcpExt:", picks, ARRAY_SIZE(picks));
+	if (error)
 		return error;
-	names = strstr(text, "\nTcp:");
-	values = names ? strstr(names + 1, "\nTcp:") : NULL;
-	if (!values)
-		return -EBADMSG;
-	*values = '\0';
-	for (name = strtok_r(names, " \n", &name_rest),
-	    value = strtok_r(values + 1, " \n", &value_rest);
-	     name && value;
-	     name = strtok_r(NULL, " \n", &name_rest), value = strtok_r(NULL, " \n", &value_rest))
-		if (!strcmp(name, "InSegs") && sscanf(value, "%llu", &number) == 1) {
-			*ret = number;
-			return 0;
-		}
-	return -EBADMSG;
+#define X(counter, field) n.field = picks[i++].value;
+	TW_NETSTAT(X)
+#undef X
+	*ret = n;
+	return 0;
 }

@@ -18,5 +18,8 @@ int counters_read(const struct opener_files *files, uint32_t netns, uint64_t tim
 /* Segments that the namespace has received: while it stands still, no half-open connection begins.
  */
 int counters_segments(const struct opener_files *files, uint64_t *ret);
+/* SYN cookies, and what full queues have dropped: some 40 microseconds, the file is long. */
+int counters_netstat(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
+		     struct tw_netstat *ret);
 
 #endif

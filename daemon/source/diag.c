@@ -84,6 +84,8 @@ static struct tw_socket row_of(const struct nlmsghdr *header, uint32_t netns)
 		.family = m->idiag_family,
 		.state = m->idiag_state,
 		.retransmits = m->idiag_retrans,
+		.receive_queue = m->idiag_rqueue,
+		.send_queue = m->idiag_wqueue,
 	};
 	size_t address = m->idiag_family == AF_INET6 ? 16 : 4;
 	bool full = false;

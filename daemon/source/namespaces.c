@@ -20,7 +20,7 @@ struct namespaces {
 	size_t count, allocated;
 };
 
-int namespaces_new(bool all, struct namespaces **ret)
+int namespaces_new(bool all, const int programs[OPENER_HOOKS], struct namespaces **ret)
 {
 	struct namespaces *n = calloc(1, sizeof(*n));
 	struct stat st;
@@ -30,6 +30,8 @@ int namespaces_new(bool all, struct namespaces **ret)
 		return -ENOMEM;
 	n->all = all;
 	error = opener_new(&n->opener);
+	if (!error && programs)
+		opener_set_programs(n->opener, programs);
 	if (!error && stat("/proc/self/ns/net", &st) < 0)
 		error = -errno;
 	if (!error) {

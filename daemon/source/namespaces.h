@@ -20,13 +20,17 @@ struct namespace
 	int error;                 /* why not, a negative errno */
 	bool found;                /* by the last scan */
 	bool fresh;                /* not dumped yet */
+	uint64_t netstat_ns;       /* when its netstat was last read */
 	uint64_t segments;         /* received, when its request sockets were last dumped */
 };
 
 struct namespaces;
 
-/* all: every namespace of the host; otherwise the daemon's own alone. 0, or a negative errno. */
-int namespaces_new(bool all, struct namespaces **ret);
+/*
+ * all: every namespace of the host; otherwise the daemon's own alone. programs: to hook into each
+ * (see opener.h), or NULL. 0, or a negative errno.
+ */
+int namespaces_new(bool all, const int programs[OPENER_HOOKS], struct namespaces **ret);
 struct namespaces *namespaces_free(struct namespaces *n);
 
 /*

@@ -8,17 +8,23 @@
 
 #include <stdint.h>
 
+enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
+
 /* Each stays bound to its namespace, and keeps it alive until it is closed. */
 struct opener_files {
-	int diag;      /* a NETLINK_SOCK_DIAG socket, non-blocking */
-	int sockstat;  /* /proc/net/sockstat */
-	int sockstat6; /* /proc/net/sockstat6; -1 where IPv6 is off */
-	int snmp;      /* /proc/net/snmp */
+	int diag;                /* a NETLINK_SOCK_DIAG socket, non-blocking */
+	int sockstat;            /* /proc/net/sockstat */
+	int sockstat6;           /* /proc/net/sockstat6; -1 where IPv6 is off */
+	int snmp;                /* /proc/net/snmp */
+	int netstat;             /* /proc/net/netstat */
+	int hooks[OPENER_HOOKS]; /* links of the netfilter programs; -1 where there is none */
+	int hook_error;          /* why there is none, a negative errno; 0: none was wanted */
 };
 
-#define OPENER_FILES_NONE                                               \
-	{                                                               \
-		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1 \
+#define OPENER_FILES_NONE                                                               \
+	{                                                                               \
+		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1, .netstat = -1, \
+		.hooks = {-1, -1},                                                      \
 	}
 
 struct opener;
@@ -26,6 +32,10 @@ struct opener;
 /* Remembers the caller's own namespace, to come back to. 0, or a negative errno. */
 int opener_new(struct opener **ret);
 struct opener *opener_free(struct opener *o);
+
+/* From now on each namespace gets a hook at LOCAL_IN for each program; descriptors, the caller's
+ * own. */
+void opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS]);
 
 /*
  * path: a namespace file, as /proc/PID/ns/net and /run/netns/NAME are. 0; -ESTALE: the namespace at

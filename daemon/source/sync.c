@@ -31,27 +31,37 @@ struct sync {
 	uint8_t buffer[DIAG_BUFFER_SIZE];
 };
 
-static struct tw_round round_now(const struct sync *s)
+static void tell_round(const struct sync *s, enum tw_record_type type)
 {
-	return (struct tw_round){.time_ns = now_ns(CLOCK_MONOTONIC), .states = s->states};
+	const struct tw_round round = {.time_ns = now_ns(CLOCK_MONOTONIC), .states = s->states};
+
+	s->calls.record(type, &round, s->calls.userdata);
 }
 
-static struct tw_dump dump_now(uint32_t netns, bool complete)
+static void tell_dump(const struct sync *s, enum tw_record_type type, bool complete)
 {
-	return (struct tw_dump){
-		.time_ns = now_ns(CLOCK_MONOTONIC), .netns = netns, .complete = complete};
+	const struct tw_dump dump = {.time_ns = now_ns(CLOCK_MONOTONIC),
+				     .netns = s->inums[s->next],
+				     .complete = complete};
+
+	s->calls.record(type, &dump, s->calls.userdata);
+}
+
+static void tell_socket(const struct tw_socket *row, void *userdata)
+{
+	const struct sync *s = userdata;
+
+	s->calls.record(TW_RECORD_SOCKET, row, s->calls.userdata);
 }
 
 static void finish_dump(struct sync *s, int error)
 {
-	const struct tw_dump dump = dump_now(s->inums[s->next], !error);
-
 	if (error)
 		log_warning("the sockets of network namespace %u cannot be read (%s); its counts "
 			    "rest on "
 			    "transitions alone until the next resync",
 			    s->inums[s->next], strerror(-error));
-	s->calls.dump_end(&dump, s->calls.userdata);
+	tell_dump(s, TW_RECORD_DUMP_END, !error);
 	s->requested = false;
 	s->tries = 0;
 	s->next++;
@@ -59,10 +69,9 @@ static void finish_dump(struct sync *s, int error)
 
 static void request(struct sync *s, const struct namespace *n)
 {
-	const struct tw_dump dump = dump_now(n->inum, false);
 	int error;
 
-	s->calls.dump_begin(&dump, s->calls.userdata);
+	tell_dump(s, TW_RECORD_DUMP_BEGIN, false);
 	error = diag_request(n->files.diag, s->states);
 	if (error < 0)
 		finish_dump(s, error);
@@ -76,7 +85,7 @@ static void receive(struct sync *s, const struct namespace *n)
 
 	s->calls.drain(s->calls.userdata);
 	if (length >= 0)
-		more = diag_parse(s->buffer, length, n->inum, s->calls.socket, s->calls.userdata);
+		more = diag_parse(s->buffer, length, n->inum, tell_socket, s);
 	if (more == -EINTR && ++s->tries < TRIES_MAX)
 		s->requested = false;
 	else if (more <= 0)
@@ -106,13 +115,14 @@ static int on_step(sd_event_source *source, void *userdata)
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct sync *s = userdata;
-	struct tw_round round;
+	uint64_t started = now_ns(CLOCK_THREAD_CPUTIME_ID);
 
 	(void)source, (void)usec;
 	s->calls.drain(s->calls.userdata);
-	round = round_now(s);
+	tell_round(s, TW_RECORD_ROUND_END);
 	s->active = false;
-	s->calls.round_end(&round, s->cost_ns, s->calls.userdata);
+	s->cost_ns += now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+	s->calls.done(s->cost_ns, s->calls.userdata);
 	return 0;
 }
 
@@ -165,7 +175,6 @@ bool sync_active(const struct sync *s)
 
 int sync_start(struct sync *s, uint32_t states, const uint32_t *inums, size_t count)
 {
-	struct tw_round round;
 	uint32_t *copy;
 
 	if (s->active)
@@ -183,7 +192,6 @@ int sync_start(struct sync *s, uint32_t states, const uint32_t *inums, size_t co
 	s->states = states;
 	s->cost_ns = 0;
 	s->active = true;
-	round = round_now(s);
-	s->calls.round_begin(&round, s->calls.userdata);
+	tell_round(s, TW_RECORD_ROUND_BEGIN);
 	return sd_event_source_set_enabled(s->step, SD_EVENT_ON);
 }

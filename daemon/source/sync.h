@@ -19,14 +19,13 @@
 
 struct sync;
 
-/* Called in this order: round_begin (dump_begin socket* dump_end)* round_end. */
 struct sync_calls {
-	void (*round_begin)(const struct tw_round *round, void *userdata);
-	void (*dump_begin)(const struct tw_dump *dump, void *userdata);
-	void (*socket)(const struct tw_socket *row, void *userdata);
-	void (*dump_end)(const struct tw_dump *dump, void *userdata);
-	/* cost_ns: processor time that the whole round took, the calls included */
-	void (*round_end)(const struct tw_round *round, uint64_t cost_ns, void *userdata);
+	/* TW_RECORD_ROUND_BEGIN (TW_RECORD_DUMP_BEGIN TW_RECORD_SOCKET* TW_RECORD_DUMP_END)*
+	 * TW_RECORD_ROUND_END */
+	void (*record)(enum tw_record_type type, const void *body, void *userdata);
+	/* After the last of them. cost_ns: processor time that the round took, the calls included.
+	 */
+	void (*done)(uint64_t cost_ns, void *userdata);
 	/* Before a batch's rows, and before the round's end: hand over all transitions so far. */
 	void (*drain)(void *userdata);
 	void *userdata;

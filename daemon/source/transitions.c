@@ -22,8 +22,8 @@ struct transitions {
 	struct ring *ring;
 	transitions_event_fn *on_event;
 	void *userdata;
-	struct tw_lost_slot *lost; /* one for each processor, mapped from the kernel */
-	size_t lost_count;
+	struct tw_cpu *cpus; /* one for each processor, mapped from the kernel */
+	size_t cpu_count;
 	uint64_t malformed;
 };
 
@@ -46,7 +46,7 @@ static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 			 "%s cannot be read (%s): the kernel must be built with "
 			 "CONFIG_DEBUG_INFO_BTF",
 			 BTF_PATH, strerror(errno));
-	else if (error == -EPERM || error == -EACCES)
+	else if (error == -EPERM)
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
 			 "the kernel refuses BPF to this process (%s): run as root, or grant "
 			 "CAP_BPF and "
@@ -78,11 +78,23 @@ static void on_record(const void *record, size_t size, void *userdata)
 	t->on_event(record, t->userdata);
 }
 
-static size_t lost_bytes(const struct transitions *t)
+static size_t cpus_bytes(const struct transitions *t)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return (t->lost_count * sizeof(*t->lost) + page - 1) / page * page;
+	return (t->cpu_count * sizeof(*t->cpus) + page - 1) / page * page;
+}
+
+/* The kernel runs them in the order in which they were attached (tracepoint_add_func()). */
+static int attach(struct transitions *t)
+{
+	struct transitions_bpf *s = t->skeleton;
+
+	s->links.transitions = bpf_program__attach(s->progs.transitions);
+	if (!s->links.transitions)
+		return -errno;
+	s->links.missed = bpf_program__attach(s->progs.missed);
+	return s->links.missed ? 0 : -errno;
 }
 
 static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
@@ -101,18 +113,18 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 	s->rodata->wake_bytes = ring_size / 4;
 	s->rodata->only_netns = only_netns;
 	bpf_map__set_max_entries(s->maps.ring, (uint32_t)ring_size);
-	bpf_map__set_max_entries(s->maps.lost, (uint32_t)processors);
+	bpf_map__set_max_entries(s->maps.cpus, (uint32_t)processors);
 	error = transitions_bpf__load(s);
 	if (error < 0)
 		return error;
-	t->lost_count = (size_t)processors;
-	t->lost = mmap(NULL, lost_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.lost), 0);
-	if (t->lost == MAP_FAILED) {
-		t->lost = NULL;
+	t->cpu_count = (size_t)processors;
+	t->cpus = mmap(NULL, cpus_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
+	if (t->cpus == MAP_FAILED) {
+		t->cpus = NULL;
 		return -errno;
 	}
 	error = ring_new(bpf_map__fd(s->maps.ring), ring_size, on_record, t, &t->ring);
-	return error < 0 ? error : transitions_bpf__attach(s);
+	return error < 0 ? error : attach(t);
 }
 
 int transitions_new(uint64_t ring_size, uint32_t only_netns, transitions_event_fn *on_event,
@@ -141,8 +153,8 @@ struct transitions *transitions_free(struct transitions *t)
 	if (!t)
 		return NULL;
 	ring_free(t->ring);
-	if (t->lost)
-		munmap(t->lost, lost_bytes(t));
+	if (t->cpus)
+		munmap(t->cpus, cpus_bytes(t));
 	transitions_bpf__destroy(t->skeleton);
 	free(t);
 	return NULL;
@@ -151,6 +163,11 @@ struct transitions *transitions_free(struct transitions *t)
 int transitions_fd(const struct transitions *t)
 {
 	return bpf_map__fd(t->skeleton->maps.ring);
+}
+
+int transitions_listeners_fd(const struct transitions *t)
+{
+	return bpf_map__fd(t->skeleton->maps.listeners);
 }
 
 size_t transitions_drain(struct transitions *t, size_t limit)
@@ -162,8 +179,8 @@ uint64_t transitions_lost(const struct transitions *t)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < t->lost_count; i++)
-		sum += __atomic_load_n(&t->lost[i].count, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < t->cpu_count; i++)
+		sum += __atomic_load_n(&t->cpus[i].lost, __ATOMIC_RELAXED);
 	return sum;
 }
 
@@ -172,15 +189,23 @@ uint64_t transitions_malformed(const struct transitions *t)
 	return t->malformed;
 }
 
-int transitions_cost(const struct transitions *t, uint64_t *ret_run_ns, uint64_t *ret_runs)
+int transitions_costs(const struct transitions *t,
+		      struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
+	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {t->skeleton->progs.transitions,
+								    t->skeleton->progs.missed};
+	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(t->skeleton->progs.transitions), &info, &size) <
-	    0)
-		return -errno;
-	*ret_run_ns = info.run_time_ns;
-	*ret_runs = info.run_cnt;
+	for (size_t i = 0; i < TRANSITIONS_PROGRAMS; i++) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size) < 0)
+			return -errno;
+		costs[i] = (struct transitions_cost){.program = bpf_program__name(programs[i]),
+						     .run_ns = info.run_time_ns,
+						     .runs = info.run_cnt};
+	}
+	memcpy(ret, costs, sizeof(costs));
 	return 0;
 }

@@ -28,6 +28,8 @@ struct transitions *transitions_free(struct transitions *t);
 
 /* Becomes readable (edge-triggered) when the ring fills past a quarter. The transitions' own. */
 int transitions_fd(const struct transitions *t);
+/* The listener map, for the iterators. The transitions' own. */
+int transitions_listeners_fd(const struct transitions *t);
 /* Hands over up to limit events; how many. */
 size_t transitions_drain(struct transitions *t, size_t limit);
 /* Transitions that found the ring full, since the start. */
@@ -35,7 +37,16 @@ uint64_t transitions_lost(const struct transitions *t);
 /* Records of a wrong size: never, unless the two halves of tcpwatch are not of one build. */
 uint64_t transitions_malformed(const struct transitions *t);
 
-/* What the program has cost, while kernel.bpf_stats_enabled is 1. 0, or a negative errno. */
-int transitions_cost(const struct transitions *t, uint64_t *ret_run_ns, uint64_t *ret_runs);
+/* What the programs have cost, while kernel.bpf_stats_enabled is 1. */
+struct transitions_cost {
+	const char *program;
+	uint64_t run_ns, runs;
+};
+
+#define TRANSITIONS_PROGRAMS 2
+
+/* 0, or a negative errno. */
+int transitions_costs(const struct transitions *t,
+		      struct transitions_cost ret[TRANSITIONS_PROGRAMS]);
 
 #endif

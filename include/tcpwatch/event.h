@@ -15,6 +15,9 @@ enum tw_event_flag {
 	TW_EVENT_PROCESS = 1 << 0, /* pid and comm are those of the process that made the call */
 	TW_EVENT_DEAD = 1 << 1,    /* SOCK_DEAD: no process holds the socket (an orphan) */
 	TW_EVENT_DONE = 1 << 2,    /* SOCK_DONE: the peer's FIN has come */
+	/* The first program was busy on that processor. The second cannot always tell, and may
+	 * repeat what the first has told. */
+	TW_EVENT_MISSED = 1 << 3,
 };
 
 struct tw_event {
@@ -41,10 +44,11 @@ struct tw_event {
 _Static_assert(sizeof(struct tw_event) == 96,
 	       "the record's size is a contract with the BPF program");
 
-/* One for each processor, in an array that the daemon maps: records that found the ring full. */
-struct tw_lost_slot {
-	__u64 count;
-	__u64 padding[7]; /* a cache line each */
+/* One for each processor, in an array that the daemon maps. */
+struct tw_cpu {
+	__u64 lost;       /* records that found the ring full */
+	__u64 told;       /* the programs' own: the transition that the first has just told */
+	__u64 padding[6]; /* none shares a cache line with another */
 };
 
 #endif

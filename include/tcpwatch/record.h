@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 #include <tcpwatch/event.h>
+#include <tcpwatch/listener.h>
 
 #define TW_RECORDING_MAGIC "TCPWREC\1" /* the last byte is the format's version */
 #define TW_RECORDING_MAGIC_SIZE 8
@@ -25,6 +26,11 @@ enum tw_record_type {
 	TW_RECORD_NETNS_GONE,  /* struct tw_dump: a namespace has no process and no socket left */
 	TW_RECORD_LOST,        /* struct tw_lost: transitions that found the ring full */
 	TW_RECORD_TICK,        /* struct tw_tick: time goes on */
+	TW_RECORD_LISTENER,    /* struct tw_listener: one listener, of a look at all of them */
+	TW_RECORD_LISTENERS,   /* struct tw_tick: that look is complete */
+	TW_RECORD_PORT,        /* struct tw_port_record: segments that arrived for a port so far */
+	TW_RECORD_SOURCES,     /* struct tw_source_summary: where SYNs came from */
+	TW_RECORD_NETSTAT, /* struct tw_netstat: what the kernel counts of half-open connections */
 };
 
 struct tw_record_header {
@@ -71,7 +77,10 @@ struct tw_socket {
 	__u8 state;  /* enum tw_tcp_state; a minisocket's is its substate */
 	__u8 kind;   /* enum tw_socket_kind */
 	__u8 retransmits;
-	__u8 saddr[16]; /* as in struct tw_event */
+	__u32 receive_queue; /* bytes not read yet; of a listener: connections that wait for
+				accept() */
+	__u32 send_queue;    /* bytes not acknowledged yet; of a listener: its backlog */
+	__u8 saddr[16];      /* as in struct tw_event */
 	__u8 daddr[16];
 };
 
@@ -86,6 +95,44 @@ struct tw_counters {
 	__u32 padding;   /* 0 */
 };
 
+struct tw_port_record {
+	struct tw_port port;
+	struct tw_port_count count; /* since the port was added */
+};
+
+/* The SYNs of one window of time, in all namespaces. */
+struct tw_source_summary {
+	__u64 time_ns;     /* its end */
+	__u64 duration_ns; /* its length */
+	__u64 syns;
+	__u64 prefixes; /* about how many there were: IPv4 /24, IPv6 /64 */
+	__u64 top_syns; /* at least so many came from the one that sent most; 0: none stands out */
+	__u8 top_prefix[8]; /* network byte order: 3 bytes of an IPv4 /24, or 8 of an IPv6 /64 */
+	__u32 top_family;   /* AF_INET or AF_INET6 */
+	__u32 padding;      /* 0 */
+};
+
+/* Counters of /proc/net/netstat (TcpExt), by their names there. X(name, field) */
+#define TW_NETSTAT(X)                                         \
+	X("SyncookiesSent", syncookies_sent)                  \
+	X("SyncookiesRecv", syncookies_received)              \
+	X("SyncookiesFailed", syncookies_failed)              \
+	X("ListenDrops", listen_drops)                        \
+	X("ListenOverflows", listen_overflows)                \
+	X("TCPReqQFullDoCookies", request_queue_full_cookies) \
+	X("TCPReqQFullDrop", request_queue_full_drops)        \
+	X("TCPAbortOnOverflow", aborts_on_overflow)
+
+/* Of one namespace, since it was made. */
+struct tw_netstat {
+	__u64 time_ns;
+	__u32 netns;
+	__u32 padding; /* 0 */
+#define X(name, field) __u64 field;
+	TW_NETSTAT(X)
+#undef X
+};
+
 struct tw_lost {
 	__u64 time_ns;
 	__u64 count; /* since the previous such record */
@@ -97,7 +144,7 @@ struct tw_tick {
 
 _Static_assert(sizeof(struct tw_round) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_dump) == 16, "part of the recording's format");
-_Static_assert(sizeof(struct tw_socket) == 72, "part of the recording's format");
+_Static_assert(sizeof(struct tw_socket) == 80, "part of the recording's format");
 _Static_assert(sizeof(struct tw_counters) == 24, "part of the recording's format");
 
 #endif

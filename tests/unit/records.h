@@ -115,7 +115,8 @@ static inline bool model_consistent(struct model *m)
 	for (size_t i = 0; i < netns_count(t); i++) {
 		const struct netns *n = netns_at(t, i);
 
-		if (!model_find_all(m, i, &found) || found.requests != n->requests ||
+		if (!model_find_all(m, i, &found) ||
+		    found.requests != n->requests[NETNS_IPV4] + n->requests[NETNS_IPV6] ||
 		    found.minis != n->minis ||
 		    memcmp(found.tracked, n->tracked, sizeof(found.tracked)) != 0)
 			return false;

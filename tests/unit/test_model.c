@@ -414,11 +414,11 @@ static void test_child_replaces_its_request(void **state)
 	row(f, &child, TW_SYN_RECV, TW_SOCKET_REQUEST);
 	close_round(f, TW_STATES_ALL);
 	assert_counts(f, [TW_SYN_RECV] = 1);
-	assert_int_equal(netns(f, HOST)->requests, 1);
+	assert_int_equal(netns(f, HOST)->requests[NETNS_IPV4], 1);
 	assert_null(find(f, &child));
 	change(f, &child, TW_LISTEN, TW_SYN_RECV);
 	assert_counts(f, [TW_SYN_RECV] = 1);
-	assert_int_equal(netns(f, HOST)->requests, 0);
+	assert_int_equal(netns(f, HOST)->requests[NETNS_IPV4], 0);
 	assert_non_null(find(f, &child));
 	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
 	assert_counts(f, [TW_ESTABLISHED] = 1);

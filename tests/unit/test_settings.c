@@ -109,6 +109,7 @@ static void test_presets(void **state)
 	assert_int_equal(s->max_connections, 1000000);
 	assert_int_equal(s->ring_size, 0);
 	assert_true(s->resync_budget == 0.005);
+	assert_true(s->syn_accounting);
 	assert_string_equal(s->listen[0], "127.0.0.1:10924");
 	assert_null(s->listen[1]);
 	assert_false(s->compat_node_exporter);
@@ -122,6 +123,7 @@ static const char everything[] = "[daemon]\n"
 				 "max_connections = 16777216\n"
 				 "ring_size = 8M\n"
 				 "resync_budget = 12.5%\n"
+				 "syn_accounting = off\n"
 				 "\n"
 				 "[metrics]\n"
 				 "listen = 0.0.0.0:1\n"
@@ -139,6 +141,7 @@ static void test_every_key(void **state)
 	assert_int_equal(s->max_connections, 16777216);
 	assert_int_equal(s->ring_size, 8 << 20);
 	assert_true(s->resync_budget == 0.125);
+	assert_false(s->syn_accounting);
 	assert_string_equal(s->listen[0], "0.0.0.0:1");
 	assert_string_equal(s->listen[1], "[::1]:65535");
 	assert_null(s->listen[2]);

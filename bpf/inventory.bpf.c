@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR MIT
+/*
+ * The iterators: they run when the daemon reads from them, and tell of what is there, not of what
+ * happens.
+ */
+#include "listeners.bpf.h"
+#include "sock.bpf.h"
+
+#include <tcpwatch/tcp_state.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* The number of the pass over all descriptors that goes on: set before each. */
+__u32 pass = 0;
+
+/* Every descriptor of every process, in all namespaces: puts the listeners that it meets into the
+ * listener map. */
+SEC("iter/task_file")
+int descriptors(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct listener_owner *owner;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : 0;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TW_LISTEN)
+		return 0;
+	owner = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!owner)
+		return 0;
+	if (owner->pass == pass) {
+		owner->holders += owner->pid != (__u32)task->tgid;
+		return 0;
+	}
+	owner->pass = pass;
+	owner->pid = task->tgid;
+	owner->holders = 1;
+	__builtin_memcpy(owner->comm, task->comm, sizeof(owner->comm));
+	return 0;
+}
+
+/* Every socket of the listener map, in all namespaces. */
+SEC("iter/bpf_sk_storage_map")
+int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct listener_owner *owner = ctx->value;
+	struct tw_listener row = {};
+	const struct tcp_sock *tcp;
+	struct sock *sk = ctx->sk;
+
+	if (!sk || !owner || sk->__sk_common.skc_state != TW_LISTEN)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	row.cookie = bpf_get_socket_cookie(sk);
+	row.cgroup = sock_cgroup(sk);
+	row.netns = sock_netns(sk);
+	row.uid = sk->sk_uid.val;
+	row.pid = owner->pid;
+	row.holders = owner->holders;
+	row.syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+	row.accept_queue = sk->sk_ack_backlog;
+	row.backlog = sk->sk_max_ack_backlog;
+	row.port = sk->__sk_common.skc_num;
+	row.family = sk->__sk_common.skc_family;
+	sock_local_address(sk, row.saddr);
+	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}

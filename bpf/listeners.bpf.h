@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
+/*
+ * The listener map: storage on listening sockets only. The tracepoint adds those that begin to
+ * listen, the pass over all descriptors those that listened before; the kernel frees the storage
+ * with the socket. Both objects that use it declare it, and the daemon makes it one map.
+ */
+#ifndef LISTENERS_BPF_H
+#define LISTENERS_BPF_H
+
+#include "kernel.bpf.h"
+
+#include <tcpwatch/listener.h>
+
+struct listener_owner {
+	__u32 pid;
+	__u32 holders;
+	__u32 pass; /* the last that met it; 0: none yet */
+	char comm[TW_COMM_SIZE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct listener_owner);
+} listeners SEC(".maps");
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The listening sockets as they were at the last look, and the ports that they listen on, with the
+ * SYNs that came for each. Several listeners may share a port (SO_REUSEPORT, or different
+ * addresses); each has queues of its own, SYNs are counted for the port.
+ */
+#ifndef MODEL_LISTENERS_H
+#define MODEL_LISTENERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tcpwatch/record.h>
+
+struct listeners;
+
+struct listener_port {
+	uint32_t netns;
+	uint16_t port;
+	uint32_t count;                            /* listeners on it */
+	uint64_t syn_queue, accept_queue, backlog; /* summed over them */
+	bool counted;          /* somebody counts the SYNs; else those below say nothing */
+	uint64_t syns, resets; /* since they are counted */
+	double syn_rate;       /* SYNs a second, over the last second or two */
+
+	/* the module's own */
+	uint64_t look;
+	uint64_t rate_syns, rate_ns; /* what syns were, when */
+	uint32_t chain;
+};
+
+int listeners_new(struct listeners **ret);
+struct listeners *listeners_free(struct listeners *l);
+
+/* One look: each listener, then the end; until then the look before is what is shown. */
+void listeners_add(struct listeners *l, const struct tw_listener *row);
+/* Where nobody tells the length of the queues: one half-open connection, of a listener already
+ * added. O(listeners). */
+void listeners_add_half_open(struct listeners *l, const struct tw_socket *request);
+void listeners_done(struct listeners *l);
+/* Segments that came for a port so far; of a port that nobody listens on it is passed over. */
+void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns);
+
+/* In no order. Valid until the next listeners_done(). */
+const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_count);
+/* The ports of the last look, at 0 to listeners_port_count() - 1, in no order. */
+size_t listeners_port_count(const struct listeners *l);
+const struct listener_port *listeners_port_at(const struct listeners *l, size_t index);
+/* NULL when nobody listens on it. */
+const struct listener_port *listeners_port(const struct listeners *l, uint32_t netns,
+					   uint16_t port);
+/* Listeners that found no memory, at the last look: the sums lack them. */
+size_t listeners_missed(const struct listeners *l);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "base/util.h"
+#include "rounds.h"
+#include "schedule.h"
+#include "source/counters.h"
+#include "source/sync.h"
+
+/* Expired TIME_WAITs leave the kernel up to half a second late; what differs for longer was ended
+ * early. */
+#define TIME_WAIT_TICKS 6
+/* Of which no transition tells. */
+#define STATES_UNTOLD \
+	(TW_STATE_BIT(TW_SYN_RECV) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT))
+
+struct rounds {
+	struct sources *sources;
+	const struct model *model;
+	struct serve_status *status;
+	struct rounds_calls calls;
+	struct sync *sync;
+	struct schedule schedule;
+	enum resync_cause cause; /* of the full round that goes on */
+	bool full;               /* the round that goes on is a full one of all namespaces */
+	uint64_t started_ns;     /* when it began */
+	bool requested;
+	struct model_drift drift; /* of the last round */
+};
+
+static void spend(struct rounds *r, uint64_t cost_ns)
+{
+	/* the start, a loss and a request cost what they cost; only the rest has a budget */
+	if (!r->full || r->cause == RESYNC_CAUSE_INTERVAL || r->cause == RESYNC_CAUSE_DRIFT)
+		schedule_spent(&r->schedule, cost_ns);
+}
+
+static void on_done(uint64_t cost_ns, void *userdata)
+{
+	struct rounds *r = userdata;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	spend(r, cost_ns);
+	if (!r->full)
+		return;
+	r->full = false;
+	r->status->resyncs[r->cause]++;
+	r->status->last_cause = r->cause;
+	r->status->last_resync_ns = now - r->started_ns;
+	r->status->last_drift = r->drift;
+	schedule_full_done(&r->schedule, now, r->drift.total);
+	if (r->cause == RESYNC_CAUSE_LOSS)
+		schedule_healed(&r->schedule, now, cost_ns);
+	r->calls.full_done(r->calls.userdata);
+}
+
+static void on_drain(void *userdata)
+{
+	const struct rounds *r = userdata;
+
+	sources_drain(r->sources);
+}
+
+static void on_record(enum tw_record_type type, const void *body, void *userdata)
+{
+	const struct rounds *r = userdata;
+
+	r->calls.record(type, body, r->calls.userdata);
+}
+
+int rounds_new(sd_event *loop, struct sources *sources, const struct model *model, double budget,
+	       struct serve_status *status, const struct rounds_calls *calls, struct rounds **ret)
+{
+	struct rounds *r = calloc(1, sizeof(*r));
+	const struct sync_calls sync_calls = {
+		.record = on_record, .done = on_done, .drain = on_drain, .userdata = r};
+	int error;
+
+	if (!r)
+		return -ENOMEM;
+	r->sources = sources;
+	r->model = model;
+	r->status = status;
+	r->calls = *calls;
+	schedule_init(&r->schedule, budget, !sources_following(sources), now_ns(CLOCK_MONOTONIC));
+	error = sync_new(loop, sources_namespaces(sources), &sync_calls, &r->sync);
+	if (error < 0) {
+		free(r);
+		return error;
+	}
+	*ret = r;
+	return 0;
+}
+
+struct rounds *rounds_free(struct rounds *r)
+{
+	if (r)
+		sync_free(r->sync);
+	free(r);
+	return NULL;
+}
+
+void rounds_set_budget(struct rounds *r, double budget)
+{
+	schedule_set_share(&r->schedule, budget);
+}
+
+/* The states that are due for a namespace, in a round of the kind asked for. */
+typedef uint32_t states_due_fn(const struct rounds *r, struct namespace *n);
+
+static uint32_t due_all(const struct rounds *r, struct namespace *n)
+{
+	(void)r;
+	n->fresh = false;
+	return TW_STATES_ALL;
+}
+
+static uint32_t due_fresh(const struct rounds *r, struct namespace *n)
+{
+	return n->fresh ? due_all(r, n) : 0;
+}
+
+static uint32_t due_untold(const struct rounds *r, struct namespace *n)
+{
+	(void)r, (void)n;
+	return STATES_UNTOLD;
+}
+
+/* What may have changed since it was last dumped, and no transition told. */
+static uint32_t due_changed(const struct rounds *r, struct namespace *n)
+{
+	int index = netns_find(model_netns(r->model), n->inum);
+	const struct netns *known;
+	uint64_t segments = n->segments;
+	uint32_t states = 0;
+	bool minis;
+
+	if (index < 0)
+		return 0;
+	known = netns_at(model_netns(r->model), (size_t)index);
+	minis = known->minis + known->minis_untracked;
+	if (minis)
+		counters_segments(&n->files, &segments);
+	if (minis && (segments != n->segments || known->time_wait_ticks))
+		states |= TW_STATE_BIT(TW_FIN_WAIT2);
+	if (known->time_wait_ticks >= TIME_WAIT_TICKS)
+		states |= TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT);
+	n->segments = segments;
+	return states;
+}
+
+/* Starts a round of the namespaces for which something is due, if there are any. */
+static bool start(struct rounds *r, states_due_fn *due)
+{
+	struct namespaces *namespaces = sources_namespaces(r->sources);
+	size_t count = namespaces_count(namespaces), chosen = 0;
+	uint32_t *inums = calloc(count, sizeof(*inums)), states = 0;
+
+	if (!inums)
+		return false; /* it stays due */
+	for (size_t i = 0; i < count; i++) {
+		struct namespace *n = namespaces_at(namespaces, i);
+		uint32_t wanted = n->error ? 0 : due(r, n);
+
+		if (wanted)
+			inums[chosen++] = n->inum;
+		states |= wanted;
+	}
+	r->started_ns = now_ns(CLOCK_MONOTONIC);
+	if (chosen && sync_start(r->sync, states, inums, chosen) < 0)
+		chosen = 0;
+	free(inums);
+	return chosen;
+}
+
+static void start_full(struct rounds *r, enum resync_cause cause)
+{
+	r->cause = cause;
+	r->full = start(r, due_all);
+	if (!r->full)
+		return;
+	r->requested = false;
+	schedule_heal_started(&r->schedule);
+}
+
+static bool any_suspect(const struct rounds *r)
+{
+	const struct netns_table *netns = model_netns(r->model);
+
+	for (size_t i = 0; i < netns_count(netns); i++)
+		if (netns_at(netns, i)->suspect)
+			return true;
+	return false;
+}
+
+void rounds_begin(struct rounds *r)
+{
+	start_full(r, RESYNC_CAUSE_START);
+}
+
+void rounds_request(struct rounds *r)
+{
+	r->requested = true;
+	rounds_tick(r);
+}
+
+bool rounds_want(struct rounds *r, uint32_t states)
+{
+	if (!(states & STATES_UNTOLD) || !sources_following(r->sources))
+		return false;
+	return sync_active(r->sync) || start(r, due_untold);
+}
+
+void rounds_lost(struct rounds *r)
+{
+	schedule_lost(&r->schedule, now_ns(CLOCK_MONOTONIC));
+}
+
+void rounds_drift(struct rounds *r, const struct model_drift *drift)
+{
+	/* polling corrects by its nature: that is no drift */
+	if (sources_following(r->sources))
+		r->drift = *drift;
+}
+
+void rounds_heal(struct rounds *r)
+{
+	if (!sync_active(r->sync) && schedule_heal_due(&r->schedule, now_ns(CLOCK_MONOTONIC)))
+		start_full(r, RESYNC_CAUSE_LOSS);
+}
+
+void rounds_tick(struct rounds *r)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (sync_active(r->sync) || start(r, due_fresh))
+		return;
+	rounds_heal(r);
+	if (sync_active(r->sync))
+		return;
+	if (r->requested)
+		start_full(r, RESYNC_CAUSE_REQUEST);
+	else if (any_suspect(r) && schedule_affordable(&r->schedule, now))
+		start_full(r, RESYNC_CAUSE_DRIFT);
+	else if (schedule_full_due(&r->schedule, now))
+		start_full(r, RESYNC_CAUSE_INTERVAL);
+	else if (sources_following(r->sources) && schedule_affordable(&r->schedule, now))
+		start(r, due_changed);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "source/counters.h"
+#include "source/inventory.h"
+#include "source/sources.h"
+#include "source/syn.h"
+#include "source/transitions.h"
+
+#define DRAIN_LIMIT 65536    /* transitions in one go: some 15 ms */
+#define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
+#define SCAN_COST_MAX 1000   /* a scan waits for this many times what the last one took */
+#define NETSTAT_NS NSEC_PER_SEC
+
+struct sources {
+	struct sources_options options;
+	struct namespaces *namespaces;
+	struct transitions *transitions; /* NULL: not followed */
+	struct inventory *inventory;     /* NULL likewise */
+	struct syn *syn;                 /* NULL: SYNs are not counted */
+	uint64_t lost;                   /* as far as it was told */
+	uint32_t last_netns;             /* of the last transition */
+	bool scan_now;
+	uint64_t scan_next_ns;
+	uint64_t syns; /* that had come at the last look */
+};
+
+static void tell(const struct sources *s, enum tw_record_type type, const void *body)
+{
+	s->options.record(type, body, s->options.userdata);
+}
+
+/* A namespace of which nothing was known: opened at once, through the process if the event tells
+ * it. */
+static void meet_namespace(struct sources *s, const struct tw_event *event)
+{
+	s->last_netns = event->netns;
+	if (namespaces_find(s->namespaces, event->netns))
+		return;
+	if (!event->pid || namespaces_open(s->namespaces, event->netns, event->pid) < 0)
+		s->scan_now = true;
+}
+
+static void on_event(const struct tw_event *event, void *userdata)
+{
+	struct sources *s = userdata;
+
+	if (event->netns != s->last_netns)
+		meet_namespace(s, event);
+	tell(s, TW_RECORD_EVENT, event);
+}
+
+static int own_netns(uint32_t *ret)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return -errno;
+	*ret = (uint32_t)st.st_ino;
+	return 0;
+}
+
+static int open_transitions(struct sources *s, char reason[SOURCES_REASON_SIZE])
+{
+	uint32_t only_netns = 0;
+	int error = s->options.all ? 0 : own_netns(&only_netns);
+
+	_Static_assert(SOURCES_REASON_SIZE >= TRANSITIONS_REASON_SIZE, "the reason is passed on");
+	if (error < 0)
+		return error;
+	error = transitions_new(s->options.ring_size, only_netns, on_event, s, reason,
+				&s->transitions);
+	if (error < 0)
+		return error;
+	error = inventory_new(transitions_listeners_fd(s->transitions), &s->inventory);
+	if (error < 0) {
+		snprintf(reason, SOURCES_REASON_SIZE,
+			 "the kernel does not take the BPF iterators: %s", strerror(-error));
+		s->transitions = transitions_free(s->transitions);
+		return error;
+	}
+	error = inventory_pass(s->inventory);
+	if (error < 0)
+		log_warning(
+			"the listeners of before cannot be found (%s); half-open connections are "
+			"seen of new ones alone",
+			strerror(-error));
+	return 0;
+}
+
+static void open_syn(struct sources *s)
+{
+	int error = syn_new(&s->syn);
+
+	if (error < 0)
+		log_notice("SYNs are not counted: this kernel has no BPF netfilter programs (%s; "
+			   "Linux 6.4 "
+			   "brings them); SYN cookies and drops are told all the same",
+			   strerror(-error));
+}
+
+static int open_namespaces(struct sources *s)
+{
+	int programs[OPENER_HOOKS], error;
+
+	if (s->syn)
+		syn_programs(s->syn, programs);
+	error = namespaces_new(s->options.all, s->syn ? programs : NULL, &s->namespaces);
+	if (error < 0)
+		log_error("sock_diag cannot be opened: %s; the kernel needs CONFIG_INET_DIAG",
+			  strerror(-error));
+	else
+		namespaces_scan(s->namespaces);
+	return error;
+}
+
+int sources_new(const struct sources_options *options, char reason[SOURCES_REASON_SIZE],
+		struct sources **ret)
+{
+	struct sources *s = calloc(1, sizeof(*s));
+	int error;
+
+	if (!s)
+		return -ENOMEM;
+	s->options = *options;
+	*reason = '\0';
+	/* transitions first: what happens while the rest opens is not missed */
+	if (options->transitions && !open_transitions(s, reason) && options->syns)
+		open_syn(s);
+	error = open_namespaces(s);
+	if (error < 0) {
+		sources_free(s);
+		return error;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct sources *sources_free(struct sources *s)
+{
+	if (!s)
+		return NULL;
+	namespaces_free(s->namespaces);
+	syn_free(s->syn);
+	inventory_free(s->inventory);
+	transitions_free(s->transitions);
+	free(s);
+	return NULL;
+}
+
+bool sources_following(const struct sources *s)
+{
+	return s->transitions;
+}
+
+bool sources_counting_syns(const struct sources *s)
+{
+	return s->syn;
+}
+
+int sources_fd(const struct sources *s)
+{
+	return s->transitions ? transitions_fd(s->transitions) : -1;
+}
+
+struct namespaces *sources_namespaces(const struct sources *s)
+{
+	return s->namespaces;
+}
+
+size_t sources_drain(struct sources *s)
+{
+	struct tw_lost lost = {.time_ns = now_ns(CLOCK_MONOTONIC)};
+	size_t count;
+
+	if (!s->transitions)
+		return 0;
+	count = transitions_drain(s->transitions, DRAIN_LIMIT);
+	lost.count = transitions_lost(s->transitions) - s->lost;
+	if (lost.count) {
+		s->lost += lost.count;
+		tell(s, TW_RECORD_LOST, &lost);
+	}
+	return count;
+}
+
+void sources_count(struct sources *s)
+{
+	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
+
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
+		const struct namespace *n = namespaces_at(s->namespaces, i);
+		struct tw_counters counters;
+
+		if (!n->error && !counters_read(&n->files, n->inum, time_ns, &counters))
+			tell(s, TW_RECORD_COUNTERS, &counters);
+	}
+}
+
+static void on_listener(const struct tw_listener *row, void *userdata)
+{
+	tell(userdata, TW_RECORD_LISTENER, row);
+}
+
+struct syn_look {
+	const struct sources *sources;
+	uint64_t syns;
+};
+
+static void on_port(const struct tw_port *port, const struct tw_port_count *count, void *userdata)
+{
+	const struct tw_port_record record = {.port = *port, .count = *count};
+	struct syn_look *look = userdata;
+
+	look->syns += count->syns;
+	tell(look->sources, TW_RECORD_PORT, &record);
+}
+
+/* Whether any SYN has come since the last look. */
+static bool look_at_ports(struct sources *s)
+{
+	struct syn_look look = {.sources = s};
+	bool changed;
+
+	syn_read(s->syn, on_port, &look);
+	changed = look.syns != s->syns;
+	s->syns = look.syns;
+	return changed;
+}
+
+static void look_at_netstat(struct sources *s, uint64_t time_ns)
+{
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
+		struct namespace *n = namespaces_at(s->namespaces, i);
+		struct tw_netstat netstat;
+
+		if (n->error || time_ns < n->netstat_ns + NETSTAT_NS)
+			continue;
+		n->netstat_ns = time_ns;
+		if (!counters_netstat(&n->files, n->inum, time_ns, &netstat))
+			tell(s, TW_RECORD_NETSTAT, &netstat);
+	}
+}
+
+void sources_look(struct sources *s)
+{
+	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
+	struct tw_source_summary summary;
+
+	if (s->inventory && !inventory_listeners(s->inventory, on_listener, s))
+		tell(s, TW_RECORD_LISTENERS, &tick);
+	if (s->syn && look_at_ports(s) && !syn_sources(s->syn, tick.time_ns, &summary))
+		tell(s, TW_RECORD_SOURCES, &summary);
+	look_at_netstat(s, tick.time_ns);
+}
+
+void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)
+{
+	if (s->syn)
+		syn_add(s->syn, netns, port);
+}
+
+void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port)
+{
+	syn_remove(s->syn, netns, port);
+}
+
+static void close_unused(struct sources *s)
+{
+	for (size_t i = namespaces_count(s->namespaces); i-- > 1;) {
+		const struct namespace *n = namespaces_at(s->namespaces, i);
+		struct tw_counters counters = {0};
+		struct tw_dump gone;
+
+		if (n->found)
+			continue;
+		/* no process and no name leads there, but a process elsewhere may hold a socket of
+		 * it */
+		if (!n->error &&
+		    (counters_read(&n->files, n->inum, 0, &counters) < 0 || counters.in_use))
+			continue;
+		gone = (struct tw_dump){.time_ns = now_ns(CLOCK_MONOTONIC), .netns = n->inum};
+		namespaces_close(s->namespaces, i);
+		s->last_netns = 0;
+		tell(s, TW_RECORD_NETNS_GONE, &gone);
+	}
+}
+
+bool sources_scan_due(const struct sources *s)
+{
+	return s->scan_now;
+}
+
+void sources_scan(struct sources *s)
+{
+	uint64_t started = now_ns(CLOCK_MONOTONIC), took;
+
+	if (!s->scan_now && started < s->scan_next_ns)
+		return;
+	s->scan_now = false;
+	namespaces_scan(s->namespaces);
+	close_unused(s);
+	took = now_ns(CLOCK_MONOTONIC) - started;
+	s->scan_next_ns = started +
+			  (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
+}
+
+size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS])
+{
+	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
+
+	if (!s->transitions || transitions_costs(s->transitions, costs) < 0 || !costs[0].runs)
+		return 0;
+	memcpy(ret, costs, sizeof(costs));
+	return TRANSITIONS_PROGRAMS;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that the kernel tells, as one stream of records: transitions as they come, and on each look
+ * the sums, the listeners and their SYNs. What to make of them is the receiver's; dumps of sockets
+ * are sync.h's.
+ */
+#ifndef SOURCE_SOURCES_H
+#define SOURCE_SOURCES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/namespaces.h"
+#include "source/transitions.h"
+
+#include <tcpwatch/record.h>
+
+struct sources;
+
+typedef void sources_record_fn(enum tw_record_type type, const void *body, void *userdata);
+
+struct sources_options {
+	bool all;           /* every namespace; otherwise the daemon's own alone */
+	bool transitions;   /* by BPF */
+	bool syns;          /* count SYNs by a netfilter program, where transitions are followed */
+	uint64_t ring_size; /* bytes; 0: chosen by the number of processors */
+	sources_record_fn *record;
+	void *userdata;
+};
+
+#define SOURCES_REASON_SIZE 256
+
+/*
+ * Opens the sources. Where there are no transitions, though they were wanted, reason says why; else
+ * it is "". Where SYNs are not counted, it has been logged why. 0, or a negative errno, logged,
+ * when there is no source at all.
+ */
+int sources_new(const struct sources_options *options, char reason[SOURCES_REASON_SIZE],
+		struct sources **ret);
+struct sources *sources_free(struct sources *s);
+
+/* Whether transitions are followed; else dumps are all there is. */
+bool sources_following(const struct sources *s);
+/* Whether SYNs are counted. */
+bool sources_counting_syns(const struct sources *s);
+/* Becomes readable (edge-triggered) when many transitions wait; -1 without transitions. The
+ * sources' own. */
+int sources_fd(const struct sources *s);
+/* The namespaces that are followed. */
+struct namespaces *sources_namespaces(const struct sources *s);
+
+/* TW_RECORD_EVENT for each transition that waits, and TW_RECORD_LOST. How many events. */
+size_t sources_drain(struct sources *s);
+/* TW_RECORD_COUNTERS of each namespace. */
+void sources_count(struct sources *s);
+/* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES and _NETSTAT: O(listeners). */
+void sources_look(struct sources *s);
+/* Counts the SYNs for a port from now on. */
+void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
+void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);
+/* Finds namespaces that have come, and closes those that nobody uses: TW_RECORD_NETNS_GONE. At most
+ * once a second. */
+void sources_scan(struct sources *s);
+/* Whether a transition came from a namespace that is to be found by a scan now. */
+bool sources_scan_due(const struct sources *s);
+
+/* What the tracepoint programs have cost: see transitions_costs(). How many of them; 0: it is not
+ * known. */
+size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS]);
+
+#endif
