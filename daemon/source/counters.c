@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -65,29 +66,39 @@ int counters_read(const struct opener_files *files, uint32_t netns, uint64_t tim
 
 struct pick {
 	const char *name;
-	uint64_t value; /* 0 where the kernel has no such counter */
+	uint64_t value;
+	bool found; /* not every kernel has every counter */
 };
 
-/*
- * snmp and netstat have a line of names and a line of values for each protocol, both starting with
- * its name. line: as "TcpExt:". The text is taken apart.
- */
-static int pick_values(char *text, const char *line, struct pick *picks, size_t count)
+/* The next line that starts with the protocol's name, as "TcpExt:"; ended by a NUL. NULL when there
+ * is none. */
+static char *take_line(char **text, const char *protocol)
 {
-	char *names = strstr(text, line), *values, *name, *value, *name_rest, *value_rest;
+	char *line;
 
-	values = names ? strstr(names + 1, line) : NULL;
-	if (!values || values[-1] != '\n')
-		return -EBADMSG;
-	values[-1] = '\0';
-	values[strcspn(values, "\n")] = '\0';
-	for (name = strtok_r(names, " ", &name_rest), value = strtok_r(values, " ", &value_rest);
-	     name && value;
-	     name = strtok_r(NULL, " ", &name_rest), value = strtok_r(NULL, " ", &value_rest))
-		for (size_t i = 0; i < count; i++)
-			if (!strcmp(name, picks[i].name))
-				picks[i].value = strtoull(value, NULL, 10);
-	return 0;
+	while ((line = strsep(text, "\n")))
+		if (!strncmp(line, protocol, strlen(protocol)))
+			return line;
+	return NULL;
+}
+
+/* snmp and netstat have a line of names and a line of values for each protocol. The text is taken
+ * apart. */
+static int pick_values(char *text, const char *protocol, struct pick *picks, size_t count)
+{
+	char *names = take_line(&text, protocol), *values = take_line(&text, protocol);
+	char *name, *value, *end;
+
+	while ((name = strsep(&names, " ")) && (value = strsep(&values, " ")))
+		for (size_t i = 0; i < count; i++) {
+			if (strcmp(name, picks[i].name) != 0)
+				continue;
+			picks[i].value = strtoull(value, &end, 10);
+			if (end == value || *end)
+				return -EBADMSG;
+			picks[i].found = true;
+		}
+	return names || values ? -EBADMSG : 0;
 }
 
 int counters_segments(const struct opener_files *files, uint64_t *ret)
@@ -98,6 +109,8 @@ int counters_segments(const struct opener_files *files, uint64_t *ret)
 
 	if (!error)
 		error = pick_values(text, "Tcp:", &pick, 1);
+	if (!error && !pick.found)
+		error = -EBADMSG;
 	if (!error)
 		*ret = pick.value;
 	return error;
