@@ -109,6 +109,17 @@ static int error_of(const struct nlmsghdr *header)
 	return error->error;
 }
 
+/* A dump that the kernel could not finish ends with the error in place of 0: netlink_dump_done().
+ */
+static int end_of(const struct nlmsghdr *header)
+{
+	int error = 0;
+
+	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, NLMSG_DATA(header), sizeof(error));
+	return error < 0 ? error : 0;
+}
+
 int diag_parse(const uint8_t *buffer, int length, uint32_t netns, diag_socket_fn *on_socket,
 	       void *userdata)
 {
@@ -119,8 +130,11 @@ int diag_parse(const uint8_t *buffer, int length, uint32_t netns, diag_socket_fn
 		struct tw_socket row;
 
 		interrupted |= header->nlmsg_flags & NLM_F_DUMP_INTR;
-		if (header->nlmsg_type == NLMSG_DONE)
-			return interrupted ? -EINTR : 0;
+		if (header->nlmsg_type == NLMSG_DONE) {
+			int error = end_of(header);
+
+			return !error && interrupted ? -EINTR : error;
+		}
 		if (header->nlmsg_type == NLMSG_ERROR)
 			return error_of(header);
 		if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))

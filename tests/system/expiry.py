@@ -10,7 +10,7 @@ import time
 
 from daemon import Daemon
 from netns import Namespaces
-from oracle import count, counts, look
+from oracle import QUIET, Host, count, counts, look
 
 
 class Expiry(threading.Thread):
@@ -41,18 +41,20 @@ class Expiry(threading.Thread):
     def run(self):
         """Whenever ss has shown the same for a second, so must the daemon."""
         time.sleep(self.LIFE - 15)
-        seen, since = look([self.netns]), time.monotonic()
+        seen = since = host = None
         while time.monotonic() < self.made + self.LIFE + 15:
             status = self.daemon.status()
             now = look([self.netns])
             if now != seen:
-                seen, since = now, time.monotonic()
-            elif time.monotonic() - since > 1.0:
+                seen, since, host = now, time.monotonic(), Host(status)
+            elif time.monotonic() - since > QUIET[status["mode"]]:
                 self.quiet_looks += 1
                 told, true = status.states_of(self.netns.inum), count(now[0])
-                if told != true:
+                if told != true and Host(status).was_quiet(host):
                     self.wrong.append((round(time.monotonic() - self.made, 2), told, true))
-            time.sleep(0.05)
+                elif told != true:
+                    seen = None
+            time.sleep(0.1)
 
     def end(self):
         self.join()

@@ -63,18 +63,19 @@ def test_orphan_expires(daemon, netns):
 
 
 def test_orphan_of_a_long_fin_timeout(daemon, netns):
-    """Past 60 s the orphan stays a whole socket for what is beyond, and only then becomes a minisocket."""
-    netns.sysctl("net.ipv4.tcp_fin_timeout", 62)
+    """Past 60 s the orphan stays a whole socket for what is beyond, and then is a minisocket for as long again."""
+    netns.sysctl("net.ipv4.tcp_fin_timeout", 68)
     listener = netns.listener()
     servers = []
     for _ in range(4):
         client, server = netns.pair(listener)
         client.close()
         servers.append(server)
+    made = time.monotonic()
     settled(daemon, netns, fin_wait2=4)
     servers.pop().close()
     settled(daemon, netns, fin_wait2=3, time_wait=1)
-    time.sleep(2.5)
+    time.sleep(max(0, made + 8.6 - time.monotonic()))
     settled(daemon, netns, fin_wait2=3, time_wait=1)
     for server in servers:
         server.close()
@@ -169,19 +170,19 @@ def test_port_used_again(daemon, netns):
     """connect() from the port of a TIME_WAIT puts an end to it, without an event (tcp_tw_reuse)."""
     netns.sysctl("net.ipv4.tcp_tw_reuse", 1)
     netns.sysctl("net.ipv4.tcp_tw_reuse_delay", 1)
-    netns.sysctl("net.ipv4.ip_local_port_range", "40000 40002")
+    netns.sysctl("net.ipv4.ip_local_port_range", "40000 40003")
     listener = netns.listener(port=50000)
-    for _ in range(3):
+    for _ in range(4):
         client, server = netns.pair(listener)
         client.close()
         server.close()
-    settled(daemon, netns, time_wait=3)
+    settled(daemon, netns, time_wait=4)
     time.sleep(1.1)  # the peer's clock of timestamps has to move on
     again = netns.pair(listener)
-    settled(daemon, netns, time_wait=2, established=2)
+    settled(daemon, netns, time_wait=3, established=2)
     for end in again:
         end.close()
-    settled(daemon, netns, time_wait=3, established=0)
+    settled(daemon, netns, time_wait=4, established=0)
 
 
 def test_syn_ends_a_time_wait(daemon, netns):

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Streams of records in a form that people can read and write, and their way into a recording.
+
+One record a line, after the time in seconds; # begins a comment. STATES is `all` or states joined by commas.
+
+  TIME round STATES                     a round of dumps begins
+  TIME dump NETNS                       the dump of a namespace begins
+  TIME socket NETNS STATE LOCAL > REMOTE [request|mini] KEY=VALUE...
+  TIME dumped NETNS [failed]            that dump ends
+  TIME rounded STATES                   the round ends
+  TIME event NETNS FROM>TO LOCAL > REMOTE [dead] [done] KEY=VALUE...
+  TIME counters NETNS in_use=N time_wait=N
+  TIME gone NETNS
+  TIME lost N
+  TIME tick
+
+A state may be a number too, one that no kernel has. An address is 10.0.0.1:80 or [2001:db8::1]:80; the family is the socket's, so a v4-mapped one is written
+[::ffff:10.0.0.1]:80. Keys: cookie, uid, inode, expires (seconds), retransmits, pid, comm, error, family.
+
+Between them stands what is expected once all that is above has been taken:
+
+  expect established=2 listen=1         these states, and 0 in all others
+  expect empty                          0 in all
+  expect netns 7 established=1          of one namespace
+  expect drift=1 lost=3 malformed=0 received=9 untracked=0 namespaces=2
+  expect oldest.close_wait=12.5
+
+and, before all, `config KEY = VALUE` for what the daemon is to be told in [daemon].
+"""
+
+import errno
+import ipaddress
+import pathlib
+import socket
+import struct
+
+MAGIC = b"TCPWREC\1"
+START = 1000 * 10**9  # the monotonic time of 0.0 in a stream
+
+STATES = {
+    "established": 1, "syn_sent": 2, "syn_recv": 3, "fin_wait1": 4, "fin_wait2": 5, "time_wait": 6,
+    "close": 7, "close_wait": 8, "last_ack": 9, "listen": 10, "closing": 11,
+}
+KINDS = {"request": 1, "mini": 2}
+FLAGS = {"process": 1, "dead": 2, "done": 4}
+(EVENT, ROUND_BEGIN, DUMP_BEGIN, SOCKET, DUMP_END, ROUND_END, COUNTERS, NETNS_GONE, LOST, TICK) = range(1, 11)
+
+# As in include/tcpwatch/event.h and record.h.
+STRUCT_EVENT = struct.Struct("=QQQIIIHHHBBBB2x16s16s16s")
+STRUCT_ROUND = struct.Struct("=QI4x")
+STRUCT_DUMP = struct.Struct("=QII")
+STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB16s16s")
+STRUCT_COUNTERS = struct.Struct("=QIII4x")
+STRUCT_LOST = struct.Struct("=QQ")
+STRUCT_TICK = struct.Struct("=Q")
+assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 72, 24)
+
+
+def mask(words):
+    if words == "all":
+        return 0xFFE
+    return sum(1 << STATES[word] for word in words.split(","))
+
+
+def state(word):
+    return int(word) if word.isdigit() else STATES[word]
+
+
+def endpoint(text):
+    host, _, port = text.rpartition(":")
+    address = ipaddress.ip_address(host.strip("[]"))
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return family, address.packed.ljust(16, b"\0"), int(port)
+
+
+class Words:
+    """The words after a record's name: endpoints, KEY=VALUE, and bare ones."""
+
+    def __init__(self, words):
+        self.bare, self.values, self.ends = [], {}, []
+        for word in words:
+            if word == ">":
+                continue
+            if "=" in word:
+                key, _, value = word.partition("=")
+                self.values[key] = value
+            elif ":" in word:
+                self.ends.append(endpoint(word))
+            else:
+                self.bare.append(word)
+
+    def number(self, key):
+        return int(self.values.get(key, 0))
+
+
+def event(time_ns, words):
+    w = Words(words[2:])
+    before, after = words[1].split(">")
+    (family, local, sport), (_, remote, dport) = w.ends
+    flags = sum(FLAGS[word] for word in w.bare) | (FLAGS["process"] if "pid" in w.values else 0)
+    error = w.values.get("error", "0")
+    return EVENT, STRUCT_EVENT.pack(
+        time_ns, w.number("cookie"), w.number("cgroup"), int(words[0]), w.number("uid"), w.number("pid"),
+        sport, dport, int(getattr(errno, error, None) or error), int(w.values.get("family", family)),
+        state(before), state(after), flags, local, remote, w.values.get("comm", "").encode())
+
+
+def row(time_ns, words):
+    w = Words(words[2:])
+    (family, local, sport), (_, remote, dport) = w.ends
+    kind = KINDS[w.bare[0]] if w.bare else 0
+    return SOCKET, STRUCT_SOCKET.pack(
+        w.number("cookie"), w.number("cgroup"), int(words[0]), w.number("uid"), w.number("inode"),
+        int(float(w.values.get("expires", 0)) * 1000), sport, dport, int(w.values.get("family", family)),
+        state(words[1]), kind, w.number("retransmits"), local, remote)
+
+
+def counters(time_ns, words):
+    w = Words(words[1:])
+    return COUNTERS, STRUCT_COUNTERS.pack(time_ns, int(words[0]), w.number("in_use"), w.number("time_wait"))
+
+
+RECORDS = {
+    "round": lambda t, w: (ROUND_BEGIN, STRUCT_ROUND.pack(t, mask(w[0]))),
+    "rounded": lambda t, w: (ROUND_END, STRUCT_ROUND.pack(t, mask(w[0]))),
+    "dump": lambda t, w: (DUMP_BEGIN, STRUCT_DUMP.pack(t, int(w[0]), 0)),
+    "dumped": lambda t, w: (DUMP_END, STRUCT_DUMP.pack(t, int(w[0]), "failed" not in w)),
+    "socket": row,
+    "event": event,
+    "counters": counters,
+    "gone": lambda t, w: (NETNS_GONE, STRUCT_DUMP.pack(t, int(w[0]), 0)),
+    "lost": lambda t, w: (LOST, STRUCT_LOST.pack(t, int(w[0]))),
+    "tick": lambda t, w: (TICK, STRUCT_TICK.pack(t)),
+}
+
+
+def record(kind, body):
+    return struct.pack("=HH", kind, len(body)) + body
+
+
+class Expectation:
+    def __init__(self, words, line):
+        self.line = line
+        self.netns = None
+        if words[0] == "netns":
+            self.netns, words = int(words[1]), words[2:]
+        values = {key: float(value) for key, _, value in (w.partition("=") for w in words if w != "empty")}
+        self.states = None
+        if "empty" in words or set(values) & set(STATES):
+            self.states = {state: values.pop(state, 0) for state in STATES}
+        self.others = values
+
+    def check(self, status):
+        """What of the status is not as expected."""
+        part = status
+        if self.netns is not None:
+            part = next((n for n in status["namespaces"] if n["netns"] == self.netns), {"states": {}})
+        told = {
+            "drift": status["resync"]["last_drift"], "untracked": status["untracked"],
+            "namespaces": len(status["namespaces"]), **status["events"],
+            **{f"oldest.{state}": age for state, age in status["oldest_seconds"].items()},
+        }
+        wrong = []
+        for state, number in (self.states or {}).items():
+            if part["states"].get(state, 0) != number:
+                wrong.append(f"{state}: {part['states'].get(state, 0)}, not {number:g}")
+        for key, number in self.others.items():
+            if told[key] is None or abs(told[key] - number) > 0.0015:
+                wrong.append(f"{key}: {told[key]}, not {number:g}")
+        return wrong
+
+
+class Stream:
+    def __init__(self, path):
+        self.config = []
+        self.checks = []  # (recording up to there, expectation)
+        recording = MAGIC
+        for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
+            words = line.partition("#")[0].split()
+            if not words:
+                continue
+            try:
+                if words[0] == "config":
+                    self.config.append(" ".join(words[1:]))
+                elif words[0] == "expect":
+                    self.checks.append((recording, Expectation(words[1:], number)))
+                else:
+                    time_ns = START + int(float(words[0]) * 10**9)
+                    recording += record(*RECORDS[words[1]](time_ns, words[2:]))
+            except (KeyError, ValueError, IndexError) as error:
+                raise ValueError(f"{path}:{number}: {line}: {error!r}") from error
