@@ -25,6 +25,7 @@ struct model {
 	struct tw_source_summary sources;
 	struct stats stats;
 	uint64_t now_ns;
+	uint64_t event_ns; /* of the newest event */
 	uint32_t round_states; /* of the round that goes on; 0: none does */
 	struct model_drift drift;
 	bool known;
@@ -414,6 +415,7 @@ static bool repeats(const struct connection *c, const struct tw_event *e)
 
 bool model_event(struct model *m, const struct tw_event *e)
 {
+	struct tw_event in_order;
 	struct connection *c;
 	int netns;
 
@@ -421,6 +423,13 @@ bool model_event(struct model *m, const struct tw_event *e)
 		m->stats.events_malformed++;
 		return false;
 	}
+	if (e->time_ns < m->event_ns) {
+		/* two processors may differ by a microsecond; lists are in order of entry */
+		in_order = *e;
+		in_order.time_ns = m->event_ns;
+		e = &in_order;
+	}
+	m->event_ns = e->time_ns;
 	time_passes(m, e->time_ns);
 	c = table_find(m->table, e->cookie);
 	if (e->flags & TW_EVENT_MISSED && repeats(c, e))
@@ -570,6 +579,28 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 	mark_seen(m, c, n->dump_ns);
 }
 
+/*
+ * Whether the socket that the row's came from is still there as far as events tell: then the row is
+ * of the past, or ahead of an event that will come. A request hands its cookie on to its child
+ * (inet_csk_clone_lock()), a socket to its minisocket (inet_twsk_alloc()).
+ */
+static bool origin_lives(struct model *m, const struct netns *n, const struct tw_socket *row)
+{
+	struct connection *origin = table_find(m->table, row->cookie);
+
+	if (!origin)
+		return false;
+	if (row->kind == TW_SOCKET_REQUEST)
+		return true;
+	if (origin->flags & CONNECTION_GONE)
+		return false;
+	if (newer_than_dump(origin, n))
+		return true;
+	drifted(m, n, origin->state);
+	drop(m, origin);
+	return false;
+}
+
 static void row_shadow(struct model *m, struct netns *n, struct connection *row_connection,
 		       const struct tw_socket *row)
 {
@@ -583,8 +614,7 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 		c = NULL;
 	}
 	if (!c) {
-		/* a request's child has the request's cookie: inet_csk_clone_lock() */
-		if (!table_find(m->table, row->cookie))
+		if (!origin_lives(m, n, row))
 			insert_row(m, n, row_connection, row);
 		return;
 	}
@@ -719,14 +749,16 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 static void counters_time_wait(struct netns *n, const struct tw_counters *counters)
 {
 	const uint32_t *tracked = n->tracked[TW_TIME_WAIT];
-	int64_t excess = (int64_t)counters->time_wait - tracked[NETNS_IPV4] - tracked[NETNS_IPV6] -
-			 n->minis - n->minis_untracked;
+	int64_t sum = (int64_t)tracked[NETNS_IPV4] + tracked[NETNS_IPV6], first;
+	int64_t count = (int64_t)counters->time_wait - n->minis - n->minis_untracked;
+	int64_t excess = (count > 0 ? count : 0) - sum;
 	/* the counter does not tell the families apart: the greater one gets the difference */
 	enum netns_family family = tracked[NETNS_IPV6] > tracked[NETNS_IPV4] ? NETNS_IPV6
 									     : NETNS_IPV4;
 
-	n->untracked[TW_TIME_WAIT][family] = (int32_t)excess;
-	n->untracked[TW_TIME_WAIT][!family] = 0;
+	first = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
+	n->untracked[TW_TIME_WAIT][family] = (int32_t)first;
+	n->untracked[TW_TIME_WAIT][!family] = (int32_t)(excess - first);
 	n->time_wait_ticks = excess ? n->time_wait_ticks + 1 : 0;
 }
 
@@ -893,14 +925,11 @@ uint64_t model_now_ns(const struct model *m)
 
 uint64_t model_connections(const struct model *m, unsigned state, enum netns_family family)
 {
-	int64_t sum = 0;
+	uint64_t sum = 0;
 
-	for (size_t i = 0; i < netns_count(m->netns); i++) {
-		const struct netns *n = netns_at(m->netns, i);
-
-		sum += (int64_t)n->tracked[state][family] + n->untracked[state][family];
-	}
-	return sum > 0 ? (uint64_t)sum : 0;
+	for (size_t i = 0; i < netns_count(m->netns); i++)
+		sum += netns_family_connections(netns_at(m->netns, i), state, family);
+	return sum;
 }
 
 uint64_t model_untracked(const struct model *m)

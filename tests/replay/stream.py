@@ -49,11 +49,11 @@ FLAGS = {"process": 1, "dead": 2, "done": 4}
 STRUCT_EVENT = struct.Struct("=QQQIIIHHHBBBB2x16s16s16s")
 STRUCT_ROUND = struct.Struct("=QI4x")
 STRUCT_DUMP = struct.Struct("=QII")
-STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB16s16s")
+STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB8x16s16s")
 STRUCT_COUNTERS = struct.Struct("=QIII4x")
 STRUCT_LOST = struct.Struct("=QQ")
 STRUCT_TICK = struct.Struct("=Q")
-assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 72, 24)
+assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 80, 24)
 
 
 def mask(words):

@@ -110,10 +110,12 @@ static void test_connections(void **state)
 	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 7);
 	n.untracked[TW_TIME_WAIT][NETNS_IPV4] = 10;
 	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 17);
-	n.untracked[TW_TIME_WAIT][NETNS_IPV4] = -5;
-	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 2);
+	n.untracked[TW_TIME_WAIT][NETNS_IPV4] = -2;
+	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 5);
+	/* one family's shortage is not taken from the other */
 	n.untracked[TW_TIME_WAIT][NETNS_IPV4] = -8;
-	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 0);
+	assert_int_equal(netns_family_connections(&n, TW_TIME_WAIT, NETNS_IPV4), 0);
+	assert_int_equal(netns_connections(&n, TW_TIME_WAIT), 4);
 }
 
 int main(void)
