@@ -167,7 +167,7 @@ static void test_histogram_is_cumulative(void **state)
 	const char *page;
 
 	established(f, 10 * SECOND, AF_INET);
-	established(f, 10 * SECOND, AF_INET);
+	established(f, 11 * SECOND, AF_INET);
 	event(f, 15 * SECOND, 1, AF_INET, TW_ESTABLISHED, TW_CLOSE_WAIT, 0);
 	page = make_page(f, METRICS_TEXT);
 	has(page, "tcpwatch_state_duration_seconds_bucket{state=\"syn_sent\",le=\"0.1\"} 0");
