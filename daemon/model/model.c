@@ -678,9 +678,10 @@ static void counters_time_wait(struct netns *n, const struct tw_counters *counte
 	/* the counter does not tell the families apart: the greater one gets the difference */
 	enum netns_family family = tracked[NETNS_IPV6] > tracked[NETNS_IPV4] ? NETNS_IPV6
 									     : NETNS_IPV4;
+	int64_t share = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
 
-	n->untracked[TW_TIME_WAIT][family] = (int32_t)excess;
-	n->untracked[TW_TIME_WAIT][!family] = 0;
+	n->untracked[TW_TIME_WAIT][family] = (int32_t)share;
+	n->untracked[TW_TIME_WAIT][!family] = (int32_t)(excess - share);
 	n->time_wait_ticks = excess ? n->time_wait_ticks + 1 : 0;
 }
 
@@ -772,14 +773,11 @@ uint64_t model_now_ns(const struct model *m)
 
 uint64_t model_connections(const struct model *m, unsigned state, enum netns_family family)
 {
-	int64_t sum = 0;
+	uint64_t sum = 0;
 
-	for (size_t i = 0; i < netns_count(m->netns); i++) {
-		const struct netns *n = netns_at(m->netns, i);
-
-		sum += (int64_t)n->tracked[state][family] + n->untracked[state][family];
-	}
-	return sum > 0 ? (uint64_t)sum : 0;
+	for (size_t i = 0; i < netns_count(m->netns); i++)
+		sum += netns_of_family(netns_at(m->netns, i), state, family);
+	return sum;
 }
 
 uint64_t model_untracked(const struct model *m)

@@ -94,11 +94,14 @@ struct netns *netns_at(const struct netns_table *t, size_t index)
 	return &t->entries[index];
 }
 
+uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family)
+{
+	int64_t sum = (int64_t)n->tracked[state][family] + n->untracked[state][family];
+
+	return sum > 0 ? (uint64_t)sum : 0;
+}
+
 uint64_t netns_connections(const struct netns *n, unsigned state)
 {
-	int64_t sum = 0;
-
-	for (unsigned family = 0; family < NETNS_FAMILIES; family++)
-		sum += (int64_t)n->tracked[state][family] + n->untracked[state][family];
-	return sum > 0 ? (uint64_t)sum : 0;
+	return netns_of_family(n, state, NETNS_IPV4) + netns_of_family(n, state, NETNS_IPV6);
 }
