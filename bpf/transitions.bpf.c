@@ -22,6 +22,10 @@ const volatile __u64 wake_bytes = 512 << 10;
 /* Set before the load: the one namespace to tell of, by its inode number; 0: all. */
 const volatile __u32 only_netns = 0;
 
+/* Set when the daemon is woken, and cleared by it before it drains: a wake-up is an interrupt, and
+ * one will do. */
+__u32 woken = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 2 << 20); /* set before the load */
@@ -82,6 +86,7 @@ static __always_inline int is_followed(const struct sock *sk)
 static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 {
 	struct tw_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	__u64 wake = BPF_RB_NO_WAKEUP;
 
 	if (!e) {
 		count_lost();
@@ -112,9 +117,11 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 	}
 	if (new == TW_LISTEN)
 		add_listener(sk, e);
-	bpf_ringbuf_submit(e, bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes
-				      ? BPF_RB_FORCE_WAKEUP
-				      : BPF_RB_NO_WAKEUP);
+	if (!woken && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes) {
+		woken = 1;
+		wake = BPF_RB_FORCE_WAKEUP;
+	}
+	bpf_ringbuf_submit(e, wake);
 }
 
 /* Tells one transition from another, while both are going on. */

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -11,6 +12,8 @@
 #include "tcpwatchd.h"
 
 #include <tcpwatch/control.h>
+
+#define NICE (-10)
 
 struct arguments {
 	const char *config_file;
@@ -89,7 +92,14 @@ static int parse_arguments(int argc, char *argv[], struct arguments *ret)
 static int run_daemon(struct settings *settings, const struct arguments *arguments)
 {
 	struct tcpwatchd *d;
-	int error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file, &d);
+	int error;
+
+	/*
+	 * The ring wants a few microseconds of processor time every 20 ms, also while others take
+	 * all there is. Without the privilege it has to do without.
+	 */
+	setpriority(PRIO_PROCESS, 0, NICE);
+	error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file, &d);
 
 	if (error < 0) {
 		settings_free(settings);

@@ -124,7 +124,7 @@ int recording_read(const char *path, recording_record_fn *on_record, void *userd
 	_Alignas(8) uint8_t body[BODY_MAX];
 	struct tw_record_header header;
 	const char *what;
-	long start;
+	uint64_t start = TW_RECORDING_MAGIC_SIZE; /* of the record being read */
 	int error;
 
 	if (!file) {
@@ -135,12 +135,14 @@ int recording_read(const char *path, recording_record_fn *on_record, void *userd
 	error = read_magic(path, file);
 	if (error < 0)
 		return error;
-	while (start = ftell(file), (error = read_record(file, &header, body, &what)) > 0)
+	while ((error = read_record(file, &header, body, &what)) > 0) {
 		on_record((enum tw_record_type)header.type, body, userdata);
+		start += sizeof(header) + header.size;
+	}
 	if (error == -EIO)
 		log_error("%s: cannot be read: %s", path, strerror(EIO));
 	else if (error < 0)
-		log_error("%s: byte %ld: %s", path, start, what);
+		log_error("%s: byte %llu: %s", path, (unsigned long long)start, what);
 	return error;
 }
 

@@ -4,6 +4,7 @@
 #include "base/util.h"
 
 #define SAVED_SEC 60 /* of share that an idle host may save up for one dear dump */
+#define START_SEC 1  /* of it to begin with */
 #define INTERVAL_MIN_NS (60 * NSEC_PER_SEC)
 #define INTERVAL_MAX_NS (3600 * NSEC_PER_SEC)
 #define INTERVAL_POLLING_NS NSEC_PER_SEC
@@ -25,7 +26,7 @@ void schedule_init(struct schedule *s, double share, bool polling, uint64_t now_
 		.interval_min_ns = polling ? INTERVAL_POLLING_NS : INTERVAL_MIN_NS,
 	};
 	s->interval_ns = s->interval_min_ns;
-	s->balance_ns = balance_max(s);
+	s->balance_ns = s->share * START_SEC * (double)NSEC_PER_SEC;
 }
 
 void schedule_set_share(struct schedule *s, double share)

@@ -749,16 +749,16 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 static void counters_time_wait(struct netns *n, const struct tw_counters *counters)
 {
 	const uint32_t *tracked = n->tracked[TW_TIME_WAIT];
-	int64_t sum = (int64_t)tracked[NETNS_IPV4] + tracked[NETNS_IPV6], first;
+	int64_t sum = (int64_t)tracked[NETNS_IPV4] + tracked[NETNS_IPV6];
 	int64_t count = (int64_t)counters->time_wait - n->minis - n->minis_untracked;
 	int64_t excess = (count > 0 ? count : 0) - sum;
 	/* the counter does not tell the families apart: the greater one gets the difference */
 	enum netns_family family = tracked[NETNS_IPV6] > tracked[NETNS_IPV4] ? NETNS_IPV6
 									     : NETNS_IPV4;
+	int64_t share = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
 
-	first = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
-	n->untracked[TW_TIME_WAIT][family] = (int32_t)first;
-	n->untracked[TW_TIME_WAIT][!family] = (int32_t)(excess - first);
+	n->untracked[TW_TIME_WAIT][family] = (int32_t)share;
+	n->untracked[TW_TIME_WAIT][!family] = (int32_t)(excess - share);
 	n->time_wait_ticks = excess ? n->time_wait_ticks + 1 : 0;
 }
 
@@ -928,7 +928,7 @@ uint64_t model_connections(const struct model *m, unsigned state, enum netns_fam
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < netns_count(m->netns); i++)
-		sum += netns_family_connections(netns_at(m->netns, i), state, family);
+		sum += netns_of_family(netns_at(m->netns, i), state, family);
 	return sum;
 }
 

@@ -94,15 +94,14 @@ struct netns *netns_at(const struct netns_table *t, size_t index)
 	return &t->entries[index];
 }
 
-uint64_t netns_family_connections(const struct netns *n, unsigned state, enum netns_family family)
+uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family)
 {
-	int64_t count = (int64_t)n->tracked[state][family] + n->untracked[state][family];
+	int64_t sum = (int64_t)n->tracked[state][family] + n->untracked[state][family];
 
-	return count > 0 ? (uint64_t)count : 0;
+	return sum > 0 ? (uint64_t)sum : 0;
 }
 
 uint64_t netns_connections(const struct netns *n, unsigned state)
 {
-	return netns_family_connections(n, state, NETNS_IPV4) +
-	       netns_family_connections(n, state, NETNS_IPV6);
+	return netns_of_family(n, state, NETNS_IPV4) + netns_of_family(n, state, NETNS_IPV6);
 }

@@ -72,8 +72,8 @@ void netns_forget(struct netns_table *t, int index);
 size_t netns_count(const struct netns_table *t);
 struct netns *netns_at(const struct netns_table *t, size_t index);
 
-/* Connections in a state, never below 0; the second of both families. */
-uint64_t netns_family_connections(const struct netns *n, unsigned state, enum netns_family family);
+/* Connections in a state, never below 0: of one family, of both. */
+uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family);
 uint64_t netns_connections(const struct netns *n, unsigned state);
 
 #endif

@@ -172,6 +172,7 @@ int transitions_listeners_fd(const struct transitions *t)
 
 size_t transitions_drain(struct transitions *t, size_t limit)
 {
+	__atomic_store_n(&t->skeleton->bss->woken, 0, __ATOMIC_SEQ_CST);
 	return ring_consume(t->ring, limit);
 }
 

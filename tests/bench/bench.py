@@ -33,7 +33,7 @@ NODE_EXPORTER = find_program(f"{OUTPUT}/tools/usr/bin/prometheus-node-exporter",
                              "node_exporter")
 TCPSTATES = find_program("/usr/sbin/tcpstates", "tcpstates")
 
-TIME_LIMIT = 900     # s, for everything: twice what a full run takes
+TIME_LIMIT = 900     # s, for everything: twice what a full run takes on a quiet machine
 SETTLE = 0.4         # s, for the kernel to be rid of a namespace, and a daemon to drain its ring
 SOCKET_COST = 6000   # bytes of kernel memory that a held socket takes, file and inode included, with room to spare
 # In a mount namespace of its own, with the tracefs that it attaches through and that need not be mounted.
@@ -405,8 +405,9 @@ def measure_ss(pid, plan):
 
     start = time.monotonic()
     read_whole(f"/proc/{pid}/net/tcp")
+    proc = time.monotonic() - start
     return {"all": ss("-tan", plan.slow_repeats),
-            "proc": f"/proc/net/tcp {duration(time.monotonic() - start)}",
+            "proc": f"/proc/net/tcp {duration(proc)}",
             "close-wait": ss("-tan state close-wait", plan.repeats),
             "owners": ss("-tanp state close-wait", plan.slow_repeats)}
 
@@ -501,8 +502,11 @@ class Rows:
 
     def __init__(self):
         self.rows = []
+        self.others = tracepoint_programs()
 
     def add(self, figure, own, goal, *peers):
+        """Called while no tool of the bench's runs."""
+        self.others = max(self.others, tracepoint_programs())
         self.rows.append((figure, own or "not built", goal, "; ".join(peers) or "–"))
         say(" | ".join(self.rows[-1]))
 
@@ -514,21 +518,23 @@ class Rows:
         return "\n".join(lines)
 
 
-def document(rows, plan, started, others):
-    note = f"Not a quiet machine: {others} other BPF programs at tracepoints.\n\n" if others else ""
+def document(rows, plan, started):
+    note = "Not a quiet machine: other BPF programs were at the tracepoints.\n\n" if rows.others else ""
     return f"""# Figures
 
 Made by `make bench`, {datetime.date.today().isoformat()}, on {describe()}; {time.monotonic() - started:.0f} s in all.
 
 {note}{rows.table()}
 
-Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten transitions. "One by one" is
-one such pair with one connection at a time; "both cores full" is two pairs, each with 16 connections under way. A run takes
-{plan.seconds} s; throughput lost is the median (and the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool
-right before and after it. Processor time added is that of the load and the tool together, for a connection, compared in the
-same way: it suffers less from other work on the machine. CPU per transition is that of the whole daemon; BPF time is the
-kernel's own count, which includes the counting: see the program that does nothing. Memory is resident memory as the kernel counts it, and at most what it ever was.
-The times of /metrics include the Python client's part, those of commands their start.
+Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten
+transitions. "One by one" is one such pair with one connection at a time; "both cores full" is two
+pairs, each with 16 connections under way. A run takes {plan.seconds} s; throughput lost is the median (and
+the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool right before and
+after it. Processor time added is that of the load and the tool together, for a connection, compared
+in the same way: it suffers less from other work on the machine. CPU per transition is that of the
+whole daemon; BPF time is the kernel's own count, which includes the counting: see the program that
+does nothing. Memory is what the kernel counts as resident, and the most that it was. The times of
+/metrics include the Python client's part, those of commands their start.
 """
 
 
@@ -559,9 +565,9 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, stop)
     signal.alarm(TIME_LIMIT)
-    plan, rows, started, others = Plan(options.quick), Rows(), time.monotonic(), tracepoint_programs()
+    plan, rows, started = Plan(options.quick), Rows(), time.monotonic()
     measure(plan, rows)
-    text = document(rows, plan, started, max(others, tracepoint_programs()))
+    text = document(rows, plan, started)
     print(text)
     if options.write:
         with open(RESULTS, "w") as file:

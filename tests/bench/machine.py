@@ -137,8 +137,8 @@ def bpftool(*arguments):
 
 
 def tracepoint_programs():
-    """How many BPF programs are attached to tracepoints through BTF."""
-    return sum(link.get("attach_type") == "trace_raw_tp" for link in bpftool("link", "show"))
+    """How many BPF programs are attached to tracepoints, not counting those of perf events."""
+    return sum(link["type"] == "raw_tracepoint" for link in bpftool("link", "show"))
 
 
 class BpfObject:

@@ -54,6 +54,28 @@ static void test_fewer_time_waits_than_known(void **state)
 	assert_counts(f);
 }
 
+/* More are gone than one family has; and one namespace's difference is not another's. */
+static void test_fewer_time_waits_of_both_families(void **state)
+{
+	struct fixture *f = *state;
+
+	establish(f, &client);
+	become_time_wait(f, &client);
+	establish(f, &on_ipv6);
+	become_time_wait(f, &on_ipv6);
+	establish(f, &other);
+	become_time_wait(f, &other);
+	counters(f, 0, 0);
+	assert_int_equal(netns_connections(netns(f, HOST), TW_TIME_WAIT), 0);
+	assert_int_equal(netns_connections(netns(f, OTHER), TW_TIME_WAIT), 1);
+	assert_counts(f, [TW_TIME_WAIT] = 1);
+	f->now_ns += 61 * NSEC_PER_SEC; /* they expire here too, before the next look */
+	tick(f);
+	establish(f, &other);
+	become_time_wait(f, &other);
+	assert_counts(f, [TW_TIME_WAIT] = 1);
+}
+
 /* The counter has the minisockets of both substates. */
 static void test_orphans_are_no_time_waits(void **state)
 {
@@ -286,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_more_time_waits_than_known),
 		test(test_fewer_time_waits_than_known),
+		test(test_fewer_time_waits_of_both_families),
 		test(test_orphans_are_no_time_waits),
 		test(test_suspicion),
 		test(test_acceptance),
