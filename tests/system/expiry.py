@@ -23,15 +23,10 @@ class Expiry(threading.Thread):
         super().__init__(daemon=True)
         self.namespaces = Namespaces(f"time-wait-expiry-{mode}")
         self.netns = self.namespaces()
-        self.daemon = Daemon(directory, mode=mode).start()
-        self.holder = self.netns.holder()
-        for number, batch in enumerate(self.BATCHES):
-            time.sleep(3 if number else 0)
-            self.holder.hold("time_wait", batch)
-            self.holder.hold("orphan", batch // 2)
-        self.made = time.monotonic()
+        self.daemon = Daemon(directory, mode=mode)
         self.quiet_looks = 0
         self.wrong = []
+        self.error = None
         self.start()
 
     def left(self):
@@ -39,10 +34,25 @@ class Expiry(threading.Thread):
         return found["time_wait"] + found["fin_wait2"]
 
     def run(self):
+        try:
+            self.daemon.start()
+            self.make()
+            time.sleep(self.LIFE - 15)
+            self.watch(time.monotonic() + 30)
+        except Exception as error:  # told by the test that waits for this thread
+            self.error = error
+
+    def make(self):
+        holder = self.netns.holder()
+        for number, batch in enumerate(self.BATCHES):
+            time.sleep(3 if number else 0)
+            holder.hold("time_wait", batch)
+            holder.hold("orphan", batch // 2)
+
+    def watch(self, end):
         """Whenever ss has shown the same for a second, so must the daemon."""
-        time.sleep(self.LIFE - 15)
         seen = since = host = None
-        while time.monotonic() < self.made + self.LIFE + 15:
+        while time.monotonic() < end:
             status = self.daemon.status()
             now = look([self.netns])
             if now != seen:
@@ -51,7 +61,7 @@ class Expiry(threading.Thread):
                 self.quiet_looks += 1
                 told, true = status.states_of(self.netns.inum), count(now[0])
                 if told != true and Host(status).was_quiet(host):
-                    self.wrong.append((round(time.monotonic() - self.made, 2), told, true))
+                    self.wrong.append((round(end - time.monotonic(), 2), told, true))
                 elif told != true:
                     seen = None
             time.sleep(0.1)

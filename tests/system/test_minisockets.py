@@ -210,6 +210,7 @@ def test_many_ports_closed_by_both(daemon, netns):
 def test_expiry_after_60_seconds(expiries, mode):
     expiry = expiries[mode]
     expiry.join()
+    assert expiry.error is None
     assert expiry.left() == 0, "the kernel has not let go of them"
     assert expiry.quiet_looks > 20
     assert not expiry.wrong, "\n".join(map(str, expiry.wrong))

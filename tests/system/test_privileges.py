@@ -8,7 +8,7 @@ from oracle import assert_right_when_quiet, assert_settles, wait_for
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 NO_BTF = (
     "unshare", "--mount", "sh", "-c",
-    'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"', "sh")
+    'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
 NO_BPF = ("setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin")
 JUST_BPF = (
     "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+bpf,+perfmon",

@@ -39,8 +39,7 @@ def test_held(daemon, netns, kind):
     sockets = netns.holder()
     for count, family in enumerate(FAMILIES, 2):
         sockets.hold(kind, count, family)
-    shown = counts(netns)
-    assert all(shown[state] for state in SHOWN[kind]), shown
+    wait_for(lambda: all(counts(netns)[state] for state in SHOWN[kind]), 5, lambda: counts(netns))
     assert_right_when_quiet(daemon, netns)
 
     sockets.release()
