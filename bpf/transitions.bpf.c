@@ -65,16 +65,17 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
-static __always_inline void add_listener(struct sock *sk, const struct tw_event *e)
+/* Whether the transition can be told or not. */
+static __always_inline void add_listener(struct sock *sk)
 {
 	struct listener_owner *owner = bpf_sk_storage_get(&listeners, sk, 0,
 							  BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!owner)
 		return; /* no memory: the next pass over all descriptors adds it */
-	owner->pid = e->pid;
+	owner->pid = bpf_get_current_pid_tgid() >> 32;
 	owner->holders = 1;
-	__builtin_memcpy(owner->comm, e->comm, sizeof(owner->comm));
+	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 
 static __always_inline int is_followed(const struct sock *sk)
@@ -85,9 +86,12 @@ static __always_inline int is_followed(const struct sock *sk)
 
 static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 {
-	struct tw_event *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	__u64 wake = BPF_RB_NO_WAKEUP;
+	struct tw_event *e;
 
+	if (new == TW_LISTEN)
+		add_listener(sk);
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		count_lost();
 		return;
@@ -115,8 +119,6 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 		e->pid = 0;
 		__builtin_memset(e->comm, 0, sizeof(e->comm));
 	}
-	if (new == TW_LISTEN)
-		add_listener(sk, e);
 	if (!woken && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes) {
 		woken = 1;
 		wake = BPF_RB_FORCE_WAKEUP;

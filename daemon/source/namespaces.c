@@ -18,6 +18,7 @@ struct namespaces {
 	dev_t nsfs; /* the file system that namespace files are on */
 	struct namespace *entries;
 	size_t count, allocated;
+	uint64_t serial; /* of the last one */
 };
 
 int namespaces_new(bool all, const int programs[OPENER_HOOKS], struct namespaces **ret)

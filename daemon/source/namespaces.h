@@ -17,6 +17,7 @@ struct namespace
 {
 	uint32_t inum;
 	struct opener_files files; /* diag is -1 where it could not be opened */
+	uint64_t serial;           /* no two have the same, though their inode numbers may */
 	int error;                 /* why not, a negative errno */
 	bool found;                /* by the last scan */
 	bool fresh;                /* not dumped yet */

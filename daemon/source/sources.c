@@ -103,6 +103,24 @@ static void open_syn(struct sources *s)
 			   strerror(-error));
 }
 
+/* Once, and only at the start: one that comes later is as far out of reach. */
+static void warn_of_unreachable(const struct sources *s)
+{
+	size_t count = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
+		if (namespaces_at(s->namespaces, i)->error) {
+			error = namespaces_at(s->namespaces, i)->error;
+			count++;
+		}
+	if (count)
+		log_warning("%zu network namespaces cannot be entered (%s), and their sockets not "
+			    "be seen: grant "
+			    "CAP_SYS_ADMIN, or set namespaces = host",
+			    count, strerror(-error));
+}
+
 static int open_namespaces(struct sources *s)
 {
 	int programs[OPENER_HOOKS], error;
@@ -113,9 +131,11 @@ static int open_namespaces(struct sources *s)
 	if (error < 0)
 		log_error("sock_diag cannot be opened: %s; the kernel needs CONFIG_INET_DIAG",
 			  strerror(-error));
-	else
-		namespaces_scan(s->namespaces);
-	return error;
+	if (error < 0)
+		return error;
+	namespaces_scan(s->namespaces);
+	warn_of_unreachable(s);
+	return 0;
 }
 
 int sources_new(const struct sources_options *options, char reason[SOURCES_REASON_SIZE],

@@ -25,7 +25,8 @@ struct sync {
 	uint32_t states;
 	uint32_t *inums;
 	size_t count, next;
-	bool requested; /* of inums[next]: the request is sent, batches follow */
+	uint64_t
+		requested; /* serial of the namespace whose batches follow; 0: no request is sent */
 	unsigned tries;
 	uint64_t cost_ns;
 	uint8_t buffer[DIAG_BUFFER_SIZE];
@@ -54,6 +55,13 @@ static void tell_socket(const struct tw_socket *row, void *userdata)
 	s->calls.record(TW_RECORD_SOCKET, row, s->calls.userdata);
 }
 
+static void next_dump(struct sync *s)
+{
+	s->requested = 0;
+	s->tries = 0;
+	s->next++;
+}
+
 static void finish_dump(struct sync *s, int error)
 {
 	if (error)
@@ -62,9 +70,7 @@ static void finish_dump(struct sync *s, int error)
 			    "transitions alone until the next resync",
 			    s->inums[s->next], strerror(-error));
 	tell_dump(s, TW_RECORD_DUMP_END, !error);
-	s->requested = false;
-	s->tries = 0;
-	s->next++;
+	next_dump(s);
 }
 
 static void request(struct sync *s, const struct namespace *n)
@@ -76,7 +82,7 @@ static void request(struct sync *s, const struct namespace *n)
 	if (error < 0)
 		finish_dump(s, error);
 	else
-		s->requested = true;
+		s->requested = n->serial;
 }
 
 static void receive(struct sync *s, const struct namespace *n)
@@ -87,9 +93,16 @@ static void receive(struct sync *s, const struct namespace *n)
 	if (length >= 0)
 		more = diag_parse(s->buffer, length, n->inum, tell_socket, s);
 	if (more == -EINTR && ++s->tries < TRIES_MAX)
-		s->requested = false;
+		s->requested = 0;
 	else if (more <= 0)
 		finish_dump(s, more);
+}
+
+static void pass_over(struct sync *s)
+{
+	if (s->requested)
+		tell_dump(s, TW_RECORD_DUMP_END, false);
+	next_dump(s);
 }
 
 static int on_step(sd_event_source *source, void *userdata)
@@ -98,8 +111,8 @@ static int on_step(sd_event_source *source, void *userdata)
 	uint64_t started = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	const struct namespace *n = namespaces_find(s->namespaces, s->inums[s->next]);
 
-	if (!n || n->files.diag < 0)
-		s->next++;
+	if (!n || n->error || (s->requested && s->requested != n->serial))
+		pass_over(s); /* it is gone, or another one has its number */
 	else if (!s->requested)
 		request(s, n);
 	else
@@ -188,7 +201,7 @@ int sync_start(struct sync *s, uint32_t states, const uint32_t *inums, size_t co
 	s->inums = copy;
 	s->count = count;
 	s->next = 0;
-	s->requested = false;
+	s->requested = 0;
 	s->states = states;
 	s->cost_ns = 0;
 	s->active = true;

@@ -27,21 +27,27 @@ struct transitions {
 	uint64_t malformed;
 };
 
-/* libbpf tells the cause only in its messages: the last warning is kept for the reason. */
-static char last_warning[TRANSITIONS_REASON_SIZE];
+/* libbpf tells the cause only in its messages: the first warning is kept for the reason, what
+ * follows comes of it. */
+static char first_warning[TRANSITIONS_REASON_SIZE];
 
 static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	if (level == LIBBPF_WARN) {
-		vsnprintf(last_warning, sizeof(last_warning), format, arguments);
-		last_warning[strcspn(last_warning, "\n")] = '\0';
+	if (level == LIBBPF_WARN && !*first_warning) {
+		vsnprintf(first_warning, sizeof(first_warning), format, arguments);
+		first_warning[strcspn(first_warning, "\n")] = '\0';
 	}
 	return 0;
 }
 
 static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 {
-	if (access(BTF_PATH, R_OK) < 0)
+	if (error == -ESRCH)
+		snprintf(reason, TRANSITIONS_REASON_SIZE,
+			 "the kernel's BTF in %s is damaged, or lacks the tracepoint "
+			 "inet_sock_set_state",
+			 BTF_PATH);
+	else if (access(BTF_PATH, R_OK) < 0)
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
 			 "%s cannot be read (%s): the kernel must be built with "
 			 "CONFIG_DEBUG_INFO_BTF",
@@ -55,7 +61,7 @@ static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 	else
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
 			 "the kernel does not take the BPF program (%s: %.180s)", strerror(-error),
-			 last_warning);
+			 first_warning);
 }
 
 static uint64_t default_ring_size(int processors)

@@ -11,17 +11,33 @@
 
 #define SHARE 0.005 /* the default: 0.5 % of a core */
 #define START (1000 * NSEC_PER_SEC)
+#define MINUTE (60 * NSEC_PER_SEC)
 
 static struct schedule schedule(bool polling)
 {
 	struct schedule s;
 
-	schedule_init(&s, SHARE, polling, START);
+	schedule_init(&s, SHARE, polling, START - MINUTE);
+	/* an idle minute has saved its share */
+	schedule_affordable(&s, START);
+	s.full_ns = START;
 	return s;
 }
 
-/* An idle host has saved a minute's share. */
-static void test_starts_with_savings(void **state)
+/* There is a little to begin with, as a daemon that has just started is asked for right counts too.
+ */
+static void test_starts_with_little(void **state)
+{
+	struct schedule s;
+
+	(void)state;
+	schedule_init(&s, SHARE, false, START);
+	assert_true(schedule_affordable(&s, START));
+	schedule_spent(&s, 6 * NSEC_PER_MSEC);
+	assert_false(schedule_affordable(&s, START));
+}
+
+static void test_saves(void **state)
 {
 	struct schedule s = schedule(false);
 
@@ -189,7 +205,8 @@ static void test_rest_after_healing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starts_with_savings),
+		cmocka_unit_test(test_starts_with_little),
+		cmocka_unit_test(test_saves),
 		cmocka_unit_test(test_savings_are_bounded),
 		cmocka_unit_test(test_share_may_change),
 		cmocka_unit_test(test_time_goes_back),
