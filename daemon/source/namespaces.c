@@ -89,7 +89,11 @@ static struct namespace *add(struct namespaces *n, uint32_t inum)
 		n->allocated = allocated;
 	}
 	n->entries[n->count] = (struct namespace){
-		.inum = inum, .files = OPENER_FILES_NONE, .error = -EINPROGRESS};
+		.inum = inum,
+		.serial = ++n->serial,
+		.files = OPENER_FILES_NONE,
+		.error = -EINPROGRESS,
+	};
 	return &n->entries[n->count++];
 }
 
