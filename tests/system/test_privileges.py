@@ -37,8 +37,8 @@ def fell_back(daemon, *words):
     """One line that says so, naming the reason, and no other trouble."""
     trouble = [text for priority, text in daemon.messages() if priority <= 4]
     assert len(trouble) == 1, trouble
-    assert all(word in trouble[0] for word in ("BPF", *words)), trouble[0]
-    daemon.expect("BPF")
+    assert all(word in trouble[0] for word in ("polling sock_diag", *words)), trouble[0]
+    daemon.expect("polling sock_diag")
     status = daemon.status()
     assert status["mode"] == "diag" and status["mode_reason"]
     metrics = daemon.metrics()

@@ -178,6 +178,36 @@ def test_mptcp(daemon, netns):
     assert_right_when_quiet(daemon, netns)
 
 
+@pytest.fixture
+def lone(make_daemon, netns):
+    """A daemon for the test's namespace alone, which has no reason ever to look a second time."""
+    daemon = make_daemon(netns=netns, namespaces="host", metrics={"listen": "off"}).start()
+    yield daemon
+    resync = daemon.status()["resync"]
+    assert (resync["count"], resync["last_cause"]) == (1, "start"), "right only by a resync"
+
+
+def test_mptcp_by_events(lone, netns):
+    listener = netns.listener(protocol=socket.IPPROTO_MPTCP)
+    for _ in range(3):
+        netns.connect(listener, protocol=socket.IPPROTO_MPTCP)
+        listener.accept()[0].close()
+        assert_right_when_quiet(lone, netns)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_all_kinds_by_events(lone, netns, family):
+    """Not made good by a round of dumps, but right as they came."""
+    sockets = netns.holder()
+    for kind in SHOWN:
+        sockets.hold(kind, 3, family)
+        assert_settles(lone, netns)
+    assert_right_when_quiet(lone, netns)
+    sockets.release()
+    sockets.close()
+    assert_right_when_quiet(lone, netns)
+
+
 def test_other_protocols_do_not_count(daemon, netns):
     """UDP has sock_diag rows with TCP's state numbers; they are not ours."""
     with netns.inside():
