@@ -16,6 +16,7 @@
 #define RING_MIN (UINT64_C(2) << 20)
 #define RING_MAX (UINT64_C(64) << 20)
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define VERIFIER_LOG_SIZE (256U << 10) /* a program of some hundred instructions has 30 KB */
 
 struct transitions {
 	struct transitions_bpf *skeleton;
@@ -40,12 +41,25 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+/* Where the kernel, once it has refused a program, says at which instruction and why. */
+static char verifier_log[VERIFIER_LOG_SIZE];
+
+/* The log's last line is the cause, but for the sums that the verifier may add. */
+static void keep_verifier_line(void)
+{
+	char *rest = verifier_log, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line && strncmp(line, "processed ", strlen("processed ")) != 0)
+			snprintf(first_warning, sizeof(first_warning), "%s", line);
+}
+
 static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 {
 	if (error == -ESRCH)
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
-			 "the kernel's BTF in %s is damaged, or lacks the tracepoint "
-			 "inet_sock_set_state",
+			 "BPF finds no use in %s: the kernel's BTF there is damaged, or lacks the "
+			 "tracepoint inet_sock_set_state",
 			 BTF_PATH);
 	else if (access(BTF_PATH, R_OK) < 0)
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
@@ -59,9 +73,11 @@ static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 			 "CAP_PERFMON",
 			 strerror(-error));
 	else
-		snprintf(reason, TRANSITIONS_REASON_SIZE,
-			 "the kernel does not take the BPF program (%s: %.180s)", strerror(-error),
-			 first_warning);
+		snprintf(
+			reason, TRANSITIONS_REASON_SIZE,
+			"the kernel does not take the BPF program, which needs Linux 5.15 or later "
+			"(%s: %.140s)",
+			strerror(-error), first_warning);
 }
 
 static uint64_t default_ring_size(int processors)
@@ -120,9 +136,12 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 	s->rodata->only_netns = only_netns;
 	bpf_map__set_max_entries(s->maps.ring, (uint32_t)ring_size);
 	bpf_map__set_max_entries(s->maps.cpus, (uint32_t)processors);
+	bpf_program__set_log_buf(s->progs.transitions, verifier_log, sizeof(verifier_log));
 	error = transitions_bpf__load(s);
-	if (error < 0)
+	if (error < 0) {
+		keep_verifier_line();
 		return error;
+	}
 	t->cpu_count = (size_t)processors;
 	t->cpus = mmap(NULL, cpus_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
 	if (t->cpus == MAP_FAILED) {
