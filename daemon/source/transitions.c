@@ -16,6 +16,7 @@
 #define RING_MIN (UINT64_C(2) << 20)
 #define RING_MAX (UINT64_C(64) << 20)
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define VERIFIER_LOG_SIZE (256U << 10) /* a program of some hundred instructions has 30 KB */
 
 struct transitions {
 	struct transitions_bpf *skeleton;
@@ -27,16 +28,30 @@ struct transitions {
 	uint64_t malformed;
 };
 
-/* libbpf tells the cause only in its messages: the last warning is kept for the reason. */
-static char last_warning[TRANSITIONS_REASON_SIZE];
+/* libbpf tells the cause only in its messages: the first warning, which what fails because of it
+ * follows. */
+static char cause[TRANSITIONS_REASON_SIZE];
 
 static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	if (level == LIBBPF_WARN) {
-		vsnprintf(last_warning, sizeof(last_warning), format, arguments);
-		last_warning[strcspn(last_warning, "\n")] = '\0';
+	if (level == LIBBPF_WARN && !cause[0]) {
+		vsnprintf(cause, sizeof(cause), format, arguments);
+		cause[strcspn(cause, "\n")] = '\0';
 	}
 	return 0;
+}
+
+/* Where the kernel, once it has refused the program, says at which instruction and why. */
+static char verifier_log[VERIFIER_LOG_SIZE];
+
+/* The log's last line but for the verifier's sums: closer to the cause than what libbpf says. */
+static void keep_verifier_line(void)
+{
+	char *rest, *line = strtok_r(verifier_log, "\n", &rest);
+
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		if (strncmp(line, "processed ", strlen("processed ")))
+			snprintf(cause, sizeof(cause), "%s", line);
 }
 
 static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
@@ -53,9 +68,11 @@ static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 			 "CAP_PERFMON",
 			 strerror(-error));
 	else
-		snprintf(reason, TRANSITIONS_REASON_SIZE,
-			 "the kernel does not take the BPF program (%s: %.180s)", strerror(-error),
-			 last_warning);
+		snprintf(
+			reason, TRANSITIONS_REASON_SIZE,
+			"the kernel does not take the BPF program, which needs Linux 5.15 or later "
+			"(%s: %.140s)",
+			strerror(-error), cause);
 }
 
 static uint64_t default_ring_size(int processors)
@@ -102,9 +119,12 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 	s->rodata->only_netns = only_netns;
 	bpf_map__set_max_entries(s->maps.ring, (uint32_t)ring_size);
 	bpf_map__set_max_entries(s->maps.lost, (uint32_t)processors);
+	bpf_program__set_log_buf(s->progs.transitions, verifier_log, sizeof(verifier_log));
 	error = transitions_bpf__load(s);
-	if (error < 0)
+	if (error < 0) {
+		keep_verifier_line();
 		return error;
+	}
 	t->lost_count = (size_t)processors;
 	t->lost = mmap(NULL, lost_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.lost), 0);
 	if (t->lost == MAP_FAILED) {
