@@ -28,30 +28,30 @@ struct transitions {
 	uint64_t malformed;
 };
 
-/* libbpf tells the cause only in its messages: the first warning is kept for the reason, what
- * follows comes of it. */
-static char first_warning[TRANSITIONS_REASON_SIZE];
+/* libbpf tells the cause only in its messages: the first warning, which what fails because of it
+ * follows. */
+static char cause[TRANSITIONS_REASON_SIZE];
 
 static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	if (level == LIBBPF_WARN && !*first_warning) {
-		vsnprintf(first_warning, sizeof(first_warning), format, arguments);
-		first_warning[strcspn(first_warning, "\n")] = '\0';
+	if (level == LIBBPF_WARN && !cause[0]) {
+		vsnprintf(cause, sizeof(cause), format, arguments);
+		cause[strcspn(cause, "\n")] = '\0';
 	}
 	return 0;
 }
 
-/* Where the kernel, once it has refused a program, says at which instruction and why. */
+/* Where the kernel, once it has refused the program, says at which instruction and why. */
 static char verifier_log[VERIFIER_LOG_SIZE];
 
-/* The log's last line is the cause, but for the sums that the verifier may add. */
+/* The log's last line but for the verifier's sums: closer to the cause than what libbpf says. */
 static void keep_verifier_line(void)
 {
-	char *rest = verifier_log, *line;
+	char *rest, *line = strtok_r(verifier_log, "\n", &rest);
 
-	while ((line = strsep(&rest, "\n")))
-		if (*line && strncmp(line, "processed ", strlen("processed ")) != 0)
-			snprintf(first_warning, sizeof(first_warning), "%s", line);
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		if (strncmp(line, "processed ", strlen("processed ")))
+			snprintf(cause, sizeof(cause), "%s", line);
 }
 
 static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
@@ -77,7 +77,7 @@ static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 			reason, TRANSITIONS_REASON_SIZE,
 			"the kernel does not take the BPF program, which needs Linux 5.15 or later "
 			"(%s: %.140s)",
-			strerror(-error), first_warning);
+			strerror(-error), cause);
 }
 
 static uint64_t default_ring_size(int processors)
@@ -142,10 +142,10 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 		keep_verifier_line();
 		return error;
 	}
-	t->cpu_count = (size_t)processors;
-	t->cpus = mmap(NULL, cpus_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
-	if (t->cpus == MAP_FAILED) {
-		t->cpus = NULL;
+	t->lost_count = (size_t)processors;
+	t->lost = mmap(NULL, lost_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
+	if (t->lost == MAP_FAILED) {
+		t->lost = NULL;
 		return -errno;
 	}
 	error = ring_new(bpf_map__fd(s->maps.ring), ring_size, on_record, t, &t->ring);

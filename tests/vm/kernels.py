@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's kernels: fetched, unpacked and kept in .output/vm/kernels/NAME."""
+
+import collections
+import pathlib
+import re
+import shutil
+import time
+
+from packages import Suite, Unavailable, command, unpack
+
+Kernel = collections.namedtuple("Kernel", "suite tests")
+
+# What only reads and writes text is the same on each kernel; promtool would be most of the machine.
+SYSTEM = " ".join((
+    "tests/system", "--ignore=tests/system/test_config.py", "--ignore=tests/system/test_ctl.py",
+    "--ignore=tests/system/test_http.py",
+    "--deselect=tests/system/test_lifecycle.py::test_metrics_agree_with_promtool"))
+
+# 5.10 does not take the BPF program: what there is to see then stands in one file.
+KERNELS = {
+    "6.1": Kernel("bookworm", SYSTEM),
+    "6.12": Kernel("trixie", SYSTEM),
+    "newest": Kernel("sid", SYSTEM),
+    "5.10": Kernel("bullseye-security", "tests/vm/guest/test_without_bpf.py"),
+}
+
+META_PACKAGE = "linux-image-cloud-amd64"
+PACKAGE = re.compile(r"linux-(image|binary|modules|base)-\d.*-cloud-amd64")
+MAX_AGE = 7 * 24 * 3600  # seconds after which the mirror is asked whether there is a newer one
+
+# What the tests use and is a module in these kernels; what that depends on comes with it.
+MODULES = ("inet_diag", "nf_tables", "nft_reject_inet", "tcp_diag", "veth")
+
+
+def fetch(suite, directory):
+    """Unpacks the newest kernel of the suite, unless it is the one that is there."""
+    suite.update()
+    wanted = [package for package in suite.dependencies(META_PACKAGE) if PACKAGE.fullmatch(package)]
+    if not wanted:
+        raise Unavailable(f"{META_PACKAGE} of {suite.name} depends on no kernel that is known here")
+    made_of = directory / "packages"
+    if not made_of.exists() or made_of.read_text() != " ".join(wanted):
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        for package in suite.download(wanted):
+            unpack(package, directory)
+        if not (directory / "lib").exists():
+            (directory / "lib").symlink_to("usr/lib")
+        release = release_of(directory)
+        command("depmod", "-b", directory, release)
+    made_of.write_text(" ".join(wanted))
+
+
+def unpacked(name, vm):
+    """The directory of a kernel; an older one will do when the mirror does not answer."""
+    directory = vm / "kernels" / name
+    made_of = directory / "packages"
+    if made_of.exists() and time.time() - made_of.stat().st_mtime < MAX_AGE:
+        return directory
+    try:
+        fetch(Suite(KERNELS[name].suite, vm / "apt"), directory)
+    except Unavailable:
+        if not made_of.exists():
+            raise
+    return directory
+
+
+def release_of(directory):
+    return next((directory / "lib" / "modules").iterdir()).name
+
+
+def image(directory):
+    release = release_of(directory)
+    places = (directory / "boot" / f"vmlinuz-{release}", directory / "lib" / "modules" / release / "vmlinuz")
+    for place in places:
+        if place.exists():
+            return place
+    raise Unavailable(f"no kernel image in {directory}")
+
+
+def modules(directory):
+    """The files that the machine needs to load the modules, by their names in it."""
+    release = release_of(directory)
+    shown = command("modprobe", "-d", directory, "-S", release, "--show-depends", "-a", *MODULES)
+    files = {pathlib.Path(line.split()[1]) for line in shown.splitlines() if line.startswith("insmod")}
+    files |= set((directory / "lib" / "modules" / release).glob("modules.*"))
+    return {f"usr/{file.relative_to(directory)}": file for file in sorted(files)}
