@@ -142,10 +142,10 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 		keep_verifier_line();
 		return error;
 	}
-	t->lost_count = (size_t)processors;
-	t->lost = mmap(NULL, lost_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
-	if (t->lost == MAP_FAILED) {
-		t->lost = NULL;
+	t->cpu_count = (size_t)processors;
+	t->cpus = mmap(NULL, cpus_bytes(t), PROT_READ, MAP_SHARED, bpf_map__fd(s->maps.cpus), 0);
+	if (t->cpus == MAP_FAILED) {
+		t->cpus = NULL;
 		return -errno;
 	}
 	error = ring_new(bpf_map__fd(s->maps.ring), ring_size, on_record, t, &t->ring);
