@@ -20,7 +20,9 @@ struct model {
 	struct netns_table *netns;
 	struct listeners *listeners;
 	bool looked; /* the listeners' queues are told; else they are counted from dumps */
+	struct segments *segments;
 	struct tw_source_summary sources;
+	struct tw_netstat netstat_sums;
 	struct stats stats;
 	uint64_t now_ns;
 	uint32_t round_states; /* of the round that goes on; 0: none does */
@@ -35,7 +37,8 @@ int model_new(uint32_t max_connections, struct model **ret)
 	if (!m)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
-	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0) {
+	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
+	    segments_new(&m->segments) < 0) {
 		model_free(m);
 		return -ENOMEM;
 	}
@@ -51,8 +54,14 @@ struct model *model_free(struct model *m)
 	owners_free(m->owners);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
+	segments_free(m->segments);
 	free(m);
 	return NULL;
+}
+
+void model_set_slots(struct model *m, size_t slots)
+{
+	segments_set_slots(m->segments, slots);
 }
 
 static void time_passes(struct model *m, uint64_t time_ns)
@@ -796,6 +805,7 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 	time_passes(m, tick->time_ns);
 	m->looked = true;
 	listeners_done(m->listeners);
+	segments_look(m->segments, m->now_ns);
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
 		struct netns *n = netns_at(m->netns, i);
 
@@ -809,8 +819,19 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 	}
 }
 
+bool model_wants_port(const struct model *m, const struct tw_port *port)
+{
+	return port->port ? listeners_port(m->listeners, port->netns, port->port) != NULL
+			  : netns_find(m->netns, port->netns) >= 0;
+}
+
 void model_port(struct model *m, const struct tw_port_record *record)
 {
+	int netns = netns_find(m->netns, record->port.netns);
+
+	if (!record->port.port && netns >= 0)
+		netns_at(m->netns, (size_t)netns)->rest_counted = true;
+	segments_count(m->segments, record, model_wants_port(m, &record->port));
 	listeners_count(m->listeners, record, m->now_ns);
 }
 
@@ -829,6 +850,7 @@ void model_netstat(struct model *m, const struct tw_netstat *netstat)
 	if (index < 0)
 		return;
 	n = netns_at(m->netns, (size_t)index);
+	netstat_add(&m->netstat_sums, &n->netstat, netstat);
 	if (netstat->time_ns - n->netstat.time_ns >= SECOND_NS || !n->netstat_before.time_ns)
 		n->netstat_before = n->netstat;
 	n->netstat = *netstat;
@@ -921,6 +943,16 @@ const struct tw_source_summary *model_syn_sources(const struct model *m)
 const struct listeners *model_listeners(const struct model *m)
 {
 	return m->listeners;
+}
+
+const struct segments *model_segments(const struct model *m)
+{
+	return m->segments;
+}
+
+const struct tw_netstat *model_netstat_sums(const struct model *m)
+{
+	return &m->netstat_sums;
 }
 
 struct table *model_table(struct model *m)
