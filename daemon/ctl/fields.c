@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define RATE_MAX 1e15 /* SYNs a second: no host gets there, and FIELD_SYNS_SIZE has room for it */
+
 struct json_object *field_get(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *member = NULL;
@@ -101,7 +103,7 @@ const char *field_syns(struct json_object *status, char text[static FIELD_SYNS_S
 	double rate = field_number(syn, "rate");
 	int used;
 
-	if (!(rate > 0)) {
+	if (!(rate > 0 && rate < RATE_MAX)) {
 		snprintf(text, FIELD_SYNS_SIZE, rate == 0 ? "none" : "not counted");
 		return text;
 	}
