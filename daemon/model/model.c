@@ -608,6 +608,21 @@ static void look_by_dump(struct model *m, const struct tw_socket *row)
 	}
 }
 
+/* Of namespaces that the round did not look at, what was there before still holds. */
+static void end_look_by_dump(struct model *m)
+{
+	size_t count;
+	const struct tw_listener *rows = listeners_rows(m->listeners, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int index = netns_find(m->netns, rows[i].netns);
+
+		if (index >= 0 && !netns_at(m->netns, (size_t)index)->dump_ns)
+			listeners_add(m->listeners, &rows[i]);
+	}
+	listeners_done(m->listeners);
+}
+
 void model_socket(struct model *m, const struct tw_socket *row)
 {
 	int index = netns_find(m->netns, row->netns);
@@ -694,7 +709,7 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 	for (size_t i = 0; i < netns_count(m->netns); i++)
 		netns_settle(m, netns_at(m->netns, i));
 	if (!m->looked && m->round_states == TW_STATES_ALL)
-		listeners_done(m->listeners);
+		end_look_by_dump(m);
 	m->round_states = 0;
 	*ret_drift = m->drift;
 }

@@ -129,6 +129,36 @@ static void test_by_dump(void **state)
 	assert_int_equal(rows->backlog, 128);
 }
 
+static void dump_of_listener(struct fixture *f, uint32_t netns, uint16_t port)
+{
+	const struct socket listener = {.cookie = netns + port, .netns = netns, .sport = port};
+
+	round_begin(f, TW_STATES_ALL);
+	dump_begin(f, netns);
+	row(f, &listener, TW_LISTEN, TW_SOCKET_FULL);
+	dump_end(f, netns, true);
+	round_end(f, TW_STATES_ALL);
+}
+
+/* A namespace that has just come is dumped alone. */
+static void test_by_dump_of_one_namespace(void **state)
+{
+	const struct listeners *listeners;
+	struct fixture *f = *state;
+
+	listeners = model_listeners(f->m);
+	dump_of_listener(f, HOST, 80);
+	dump_of_listener(f, OTHER, 443);
+	assert_int_equal(listeners_port_count(listeners), 2);
+	dump_of_listener(f, OTHER, 444);
+	assert_int_equal(listeners_port_count(listeners), 2);
+	assert_non_null(listeners_port(listeners, HOST, 80));
+	assert_non_null(listeners_port(listeners, OTHER, 444));
+	gone(f, OTHER);
+	dump_of_listener(f, HOST, 80);
+	assert_int_equal(listeners_port_count(listeners), 1);
+}
+
 static void test_which_ports_are_wanted(void **state)
 {
 	const struct tw_port http = {.netns = HOST, .port = 80}, all = {.netns = HOST};
@@ -212,6 +242,7 @@ int main(void)
 		test(test_a_real_syn_recv_socket_counts_as_well),
 		test(test_malformed_listener),
 		test(test_by_dump),
+		test(test_by_dump_of_one_namespace),
 		test(test_which_ports_are_wanted),
 		test(test_syns_outlive_their_namespace),
 		test(test_cookies_outlive_their_namespace),
