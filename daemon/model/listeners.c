@@ -122,10 +122,11 @@ void listeners_add_half_open(struct listeners *l, const struct tw_socket *reques
 	for (size_t i = 0; i < l->next.count; i++) {
 		struct tw_listener *row = &l->next.entries[i];
 
-		if (row->netns != request->netns || row->port != request->sport)
+		/* a request has its listener's family, also where a dual one meets IPv4 */
+		if (row->netns != request->netns || row->port != request->sport ||
+		    row->family != request->family)
 			continue;
-		if (!memcmp(row->saddr, request->saddr, sizeof(row->saddr)) &&
-		    row->family == request->family) {
+		if (!memcmp(row->saddr, request->saddr, sizeof(row->saddr))) {
 			row->syn_queue++;
 			return;
 		}
