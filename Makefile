@@ -179,7 +179,7 @@ check-unit: ## each module by itself, once more with ASan and UBSan (no root nee
 check-replay: $(OUT)/tcpwatchd ## recorded streams in virtual time (no root needed)
 	$(run_pytest) tests/replay
 
-check-system: $(programs) ## real sockets in network namespaces of the tests' own (root)
+check-system: $(programs) $(OUT)/tests/bench/flood ## real sockets in network namespaces of the tests' own (root)
 	$(run_pytest) tests/system
 
 check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 30 minutes; KERNELS="6.1 5.10")
@@ -187,7 +187,7 @@ check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root;
 	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 
 # The bench's generators stand alone: what they cost must not depend on what is measured.
-bench_programs := $(OUT)/tests/bench/load $(OUT)/tests/bench/hold
+bench_programs := $(addprefix $(OUT)/tests/bench/,load hold flood listen)
 $(bench_programs): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/bench/loopback.o
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ -o $@

@@ -35,6 +35,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 	const struct tw_round *round = body;
 
 	feed_model(r->model, type, body, &r->drift);
+	r->status.syn_accounting |= type == TW_RECORD_PORT;
 	if (type == TW_RECORD_ROUND_BEGIN)
 		r->round_ns = round->time_ns;
 	else if (type == TW_RECORD_ROUND_END && round->states == TW_STATES_ALL)

@@ -165,6 +165,15 @@ static const struct conf_row rows[] = {
 	},
 	{
 		.section = "metrics",
+		.key = "top",
+		.type = CONF_COUNT,
+		.offset = offsetof(struct settings, top),
+		.preset = "10",
+		.min = "1",
+		.max = "100", /* SEGMENTS_SLOTS_MAX */
+	},
+	{
+		.section = "metrics",
 		.key = "compat",
 		.type = CONF_SWITCH,
 		.offset = offsetof(struct settings, compat_node_exporter),

@@ -30,6 +30,7 @@ struct settings {
 
 	/* [metrics] */
 	char *listen[SETTINGS_LISTEN_MAX]; /* as written, valid; up to the first NULL */
+	uint64_t top;                      /* ports with series of their own */
 	bool compat_node_exporter;
 };
 

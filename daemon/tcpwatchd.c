@@ -35,7 +35,7 @@ struct tcpwatchd {
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
-	struct tw_port gone[PORTS_GONE]; /* counted, though nobody listens on them any more */
+	struct tw_port gone[PORTS_GONE]; /* counted, though not wanted any more */
 	size_t gone_count;
 	bool ready;
 };
@@ -52,8 +52,7 @@ static void write_record(struct tcpwatchd *d, enum tw_record_type type, const vo
 
 static void note_port(struct tcpwatchd *d, const struct tw_port *port)
 {
-	if (port->port && d->gone_count < PORTS_GONE &&
-	    !listeners_port(model_listeners(d->model), port->netns, port->port))
+	if (d->gone_count < PORTS_GONE && !model_wants_port(d->model, port))
 		d->gone[d->gone_count++] = *port;
 }
 
@@ -87,13 +86,27 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 	}
 }
 
-/* Has the SYNs counted of those ports that somebody listens on, and of no other. */
+/* Port 0 of each namespace stands for all that nobody listens on. */
+static void follow_rests(struct tcpwatchd *d)
+{
+	const struct netns_table *namespaces = model_netns(d->model);
+
+	for (size_t i = 0; i < netns_count(namespaces); i++) {
+		const struct netns *n = netns_at(namespaces, i);
+
+		if (n->inum && !n->rest_counted)
+			sources_add_port(d->sources, n->inum, 0);
+	}
+}
+
+/* Has the SYNs counted of those ports that somebody listens on, and of no other by itself. */
 static void follow_ports(struct tcpwatchd *d)
 {
 	const struct listeners *listeners = model_listeners(d->model);
 
 	if (!sources_counting_syns(d->sources))
 		return;
+	follow_rests(d);
 	for (size_t i = 0; i < listeners_port_count(listeners); i++) {
 		const struct listener_port *port = listeners_port_at(listeners, i);
 
@@ -103,7 +116,9 @@ static void follow_ports(struct tcpwatchd *d)
 	while (d->gone_count) {
 		const struct tw_port *port = &d->gone[--d->gone_count];
 
-		sources_remove_port(d->sources, port->netns, port->port);
+		/* it may be wanted again since it was noted */
+		if (!model_wants_port(d->model, port))
+			sources_remove_port(d->sources, port->netns, port->port);
 	}
 }
 
@@ -213,6 +228,7 @@ static void reload(struct tcpwatchd *d)
 	} else {
 		rounds_set_budget(d->rounds, settings->resync_budget);
 		serve_set_settings(d->serve, settings);
+		model_set_slots(d->model, settings->top);
 		settings_free(d->settings);
 		d->settings = settings;
 		log_info("reload: the configuration is in force");
@@ -241,6 +257,8 @@ static int open_model(struct tcpwatchd *d)
 	if (error < 0)
 		log_error("no memory for max_connections = %llu: lower it",
 			  (unsigned long long)d->settings->max_connections);
+	else
+		model_set_slots(d->model, d->settings->top);
 	return error;
 }
 
@@ -281,6 +299,7 @@ static int open_sources(struct tcpwatchd *d)
 	if (error < 0)
 		return error;
 	d->status.mode = sources_following(d->sources) ? "ebpf" : "diag";
+	d->status.syn_accounting = sources_counting_syns(d->sources);
 	if (*reason && d->settings->mode == SETTINGS_MODE_EBPF) {
 		log_error("mode = ebpf: %s", reason);
 		return -EOPNOTSUPP;

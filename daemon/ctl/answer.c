@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,6 +16,8 @@
 #define EXCERPT_SIZE 64 /* of what is no JSON, in the message */
 /* More than libcurl hands over at a time, so that what is written ends with a line's end. */
 #define OUTPUT_SIZE (64 * 1024)
+#define AGAIN_SECONDS 1
+#define CLEAR "\033[H\033[2J" /* of ECMA-48: the cursor goes home, the display is erased */
 
 struct answer {
 	struct print print;
@@ -63,6 +66,21 @@ static int answer_start(struct answer *a, const struct invocation *in)
 	}
 	json_tokener_set_flags(a->tokener, JSON_TOKENER_STRICT);
 	return 0;
+}
+
+/* Nothing is left to do: all that came is written before more is waited for. */
+static void on_signal(int number)
+{
+	(void)number;
+	_exit(TW_EXIT_OK);
+}
+
+void answer_until_signal(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 }
 
 static int parse(struct answer *a, const char *text, size_t length, struct json_object **ret)
@@ -135,32 +153,41 @@ static int open_client(const struct invocation *in, struct client **ret)
 	return client_new(path ? path : TW_CONTROL_SOCKET, ret);
 }
 
+static int put_document(struct answer *a, struct client *client, bool post, const char *path,
+			int (*print)(struct print *p, struct json_object *document))
+{
+	_cleanup_(json_done) struct json_object *document = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t length;
+	int r;
+
+	r = client_document(client, post, path, &text, &length);
+	if (r == 0)
+		r = parse(a, text, length, &document);
+	if (r < 0)
+		return r;
+	if (a->json)
+		return put_json(document, text, length);
+	r = print(&a->print, document);
+	if (r < 0)
+		log_error("tcpwatchd's answer to %s lacks what it should have; is it of this "
+			  "version (" TW_VERSION ")?",
+			  path);
+	return r;
+}
+
 int answer_document(const struct invocation *in, bool post, const char *path,
 		    int (*print)(struct print *p, struct json_object *document))
 {
-	_cleanup_(json_done) struct json_object *document = NULL;
 	_cleanup_(client_done) struct client *client = NULL;
 	_cleanup_(answer_done) struct answer a = {};
-	_cleanup_free_ char *text = NULL;
-	size_t length;
 	int r;
 
 	r = answer_start(&a, in);
 	if (r == 0)
 		r = open_client(in, &client);
 	if (r == 0)
-		r = client_document(client, post, path, &text, &length);
-	if (r == 0)
-		r = parse(&a, text, length, &document);
-	if (r < 0)
-		return exit_code(r);
-	if (a.json)
-		return exit_code(put_json(document, text, length) < 0 ? -ENOMEM : flush());
-	r = print(&a.print, document);
-	if (r < 0)
-		log_error("tcpwatchd's answer to %s lacks what it should have; is it of this "
-			  "version (" TW_VERSION ")?",
-			  path);
+		r = put_document(&a, client, post, path, print);
 	return exit_code(r < 0 ? r : flush());
 }
 
@@ -212,5 +239,66 @@ int answer_rows(const struct invocation *in, const char *path, bool endless,
 	r = client_lines(client, target, &reader);
 	if (r == 0 && !a.json)
 		put_head(&a);
+	return exit_code(r < 0 ? r : flush());
+}
+
+/* A table is written in one go: it is short, and on a terminal it should not flicker. */
+static int on_table_pause(void *userdata)
+{
+	(void)userdata;
+	return 0;
+}
+
+static int put_table(struct answer *a, struct client *client, const char *target,
+		     const struct answer_table *table)
+{
+	const struct client_reader reader = {on_line, on_table_pause, a, false};
+	int r;
+
+	a->head = table->head;
+	r = client_lines(client, target, &reader);
+	if (r < 0 || a->json)
+		return r;
+	put_head(a);
+	return put_document(a, client, false, table->tail_path, table->tail);
+}
+
+/* Between one table and the next. */
+static int turn_over(const struct answer *a, bool terminal)
+{
+	int r = flush();
+
+	if (r < 0)
+		return r;
+	sleep(AGAIN_SECONDS);
+	if (!a->json)
+		fputs(terminal ? CLEAR : "\n", stdout);
+	return 0;
+}
+
+int answer_table(const struct invocation *in, const struct answer_table *table, bool watch)
+{
+	_cleanup_(client_done) struct client *client = NULL;
+	_cleanup_(answer_done) struct answer a = {.row = table->row};
+	_cleanup_free_ char *target = NULL;
+	bool terminal = isatty(STDOUT_FILENO);
+	int r;
+
+	setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
+	r = answer_start(&a, in);
+	if (r == 0)
+		r = options_target(in, table->path, &target);
+	if (r == 0)
+		r = open_client(in, &client);
+	if (r == 0 && watch)
+		answer_until_signal();
+	if (r == 0 && watch && terminal && !a.json)
+		fputs(CLEAR, stdout);
+	while (r == 0) {
+		r = put_table(&a, client, target, table);
+		if (r < 0 || !watch)
+			break;
+		r = turn_over(&a, terminal);
+	}
 	return exit_code(r < 0 ? r : flush());
 }

@@ -22,4 +22,21 @@ int answer_rows(const struct invocation *in, const char *path, bool endless,
 		void (*head)(struct print *p),
 		void (*row)(struct print *p, struct json_object *row));
 
+/* Rows, and something of a document below them. */
+struct answer_table {
+	const char *path; /* of the rows, with the options as its query */
+	void (*head)(struct print *p);
+	void (*row)(struct print *p, struct json_object *row);
+	const char *tail_path;
+	/* Not with --json. As print of answer_document(). */
+	int (*tail)(struct print *p, struct json_object *document);
+};
+
+/* watch: again every second, each time in the place of the one before on a terminal; until a
+ * signal, which answer_until_signal() takes. */
+int answer_table(const struct invocation *in, const struct answer_table *table, bool watch);
+
+/* From now on SIGINT and SIGTERM end the program, and that is no failure. */
+void answer_until_signal(void);
+
 #endif

@@ -11,6 +11,7 @@
 int command_status(const struct invocation *in);
 int command_states(const struct invocation *in);
 int command_list(const struct invocation *in);
+int command_listeners(const struct invocation *in);
 int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define RATE_MAX 1e15 /* SYNs a second: no host gets there, and FIELD_SYNS_SIZE has room for it */
+
 struct json_object *field_get(struct json_object *object, const char *key, enum json_type type)
 {
 	struct json_object *member = NULL;
@@ -53,6 +55,27 @@ void field_print_endpoint(struct print *p, struct json_object *row, const char *
 		   port_text);
 }
 
+void field_print_owner(struct print *p, struct json_object *row)
+{
+	struct json_object *owner = field_get(row, "owner", json_type_object);
+	char comm_buffer[FIELD_TEXT_SIZE], kind_buffer[FIELD_TEXT_SIZE];
+	const char *comm = field_text(owner, "comm", comm_buffer, sizeof(comm_buffer));
+	const char *kind = field_text(owner, "kind", kind_buffer, sizeof(kind_buffer));
+	bool process = kind && strcmp(kind, "process") == 0;
+
+	if (field_get(owner, "pid", json_type_int))
+		print_cell(p, PRINT_PLAIN, 0, "%s/%" PRIu64, comm && *comm ? comm : "?",
+			   field_count(owner, "pid"));
+	else if (comm && *comm)
+		print_cell(p, PRINT_PLAIN, 0, "%s", comm);
+	else if (field_get(owner, "uid", json_type_int))
+		print_cell(p, PRINT_PLAIN, 0, "uid:%" PRIu64, field_count(owner, "uid"));
+	else if (!kind || process || strcmp(kind, "unknown") == 0)
+		print_cell(p, PRINT_PLAIN, 0, "-");
+	if (kind && !process && strcmp(kind, "unknown") != 0)
+		print_cell(p, PRINT_DIM, 0, "(%s)", kind);
+}
+
 /* Of this program, 0 when that cannot be known; it does not change while the program runs. */
 static uint64_t own_netns(void)
 {
@@ -69,4 +92,24 @@ void field_print_netns(struct print *p, struct json_object *row)
 
 	if (netns && own && own != netns)
 		print_cell(p, PRINT_DIM, 0, "netns:%" PRIu64, netns);
+}
+
+const char *field_syns(struct json_object *status, char text[static FIELD_SYNS_SIZE])
+{
+	struct json_object *syn = field_get(status, "syn", json_type_object);
+	uint64_t prefixes = field_count(syn, "prefixes");
+	char buffer[FIELD_TEXT_SIZE];
+	const char *top = field_text(syn, "top_prefix", buffer, sizeof(buffer));
+	double rate = field_number(syn, "rate");
+	int used;
+
+	if (!(rate > 0 && rate < RATE_MAX)) {
+		snprintf(text, FIELD_SYNS_SIZE, rate == 0 ? "none" : "not counted");
+		return text;
+	}
+	used = snprintf(text, FIELD_SYNS_SIZE, "%.*f/s from about %" PRIu64 " network%s", rate < 10,
+			rate, prefixes, prefixes == 1 ? "" : "s");
+	if (top && field_number(syn, "top_share") > 0.5)
+		snprintf(text + used, FIELD_SYNS_SIZE - (size_t)used, ", most from %s", top);
+	return text;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The members of what the daemon sent, when they are there and of the type that they should be; and
- * the few that list and watch show alike. All text is cleaned for a terminal.
+ * the few that several commands show alike. All text is cleaned for a terminal.
  */
 #ifndef CTL_FIELDS_H
 #define CTL_FIELDS_H
@@ -31,7 +31,14 @@ uint64_t field_count(struct json_object *object, const char *key);
  * 0. */
 void field_print_endpoint(struct print *p, struct json_object *row, const char *address_key,
 			  const char *port_key);
+/* COMM/PID, or what else is known of the owner, in cells at the end of a line. */
+void field_print_owner(struct print *p, struct json_object *row);
 /* A cell that names the network namespace, when it is another than this program's. */
 void field_print_netns(struct print *p, struct json_object *row);
+
+#define FIELD_SYNS_SIZE 192 /* two numbers of 20 digits and a network */
+
+/* "12000/s from about 1 network, most from 192.0.2.0/24", "none" or "not counted". Returns text. */
+const char *field_syns(struct json_object *status, char text[static FIELD_SYNS_SIZE]);
 
 #endif

@@ -125,11 +125,11 @@ static int check_time(const char *value, char *ret)
 		.words = filter_states,                                                       \
 	}
 
-/* What list and watch have in common. */
-#define PORT_ROW                                                                                \
-	{                                                                                       \
-		.name = "port", .argument = "PORT", .help = "with this local or remote port",   \
-		.parameter = "port", .check = check_port, .wanted = "a number from 1 to 65535", \
+/* What several of the commands have in common. */
+#define PORT_ROW(text)                                                                 \
+	{                                                                              \
+		.name = "port", .argument = "PORT", .help = text, .parameter = "port", \
+		.check = check_port, .wanted = "a number from 1 to 65535",             \
 	}
 #define REMOTE_ROW                                                                  \
 	{                                                                           \
@@ -154,7 +154,7 @@ static int check_time(const char *value, char *ret)
 
 const struct option_row filter_list_options[] = {
 	STATE_ROW("in one of these states"),
-	PORT_ROW,
+	PORT_ROW("with this local or remote port"),
 	REMOTE_ROW,
 	OWNER_ROW,
 	NETNS_ROW,
@@ -186,9 +186,17 @@ const struct option_row filter_list_options[] = {
 	{},
 };
 
+const struct option_row filter_listeners_options[] = {
+	PORT_ROW("on this port"),
+	OWNER_ROW,
+	NETNS_ROW,
+	{.name = "watch", .help = "again every second, until stopped"},
+	{},
+};
+
 const struct option_row filter_watch_options[] = {
 	STATE_ROW("that leave or enter one of these states"),
-	PORT_ROW,
+	PORT_ROW("with this local or remote port"),
 	REMOTE_ROW,
 	OWNER_ROW,
 	NETNS_ROW,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The options that choose connections or transitions, and what their values may be, so that a wrong
- * one is refused before the daemon is asked.
+ * The options that choose connections, listeners or transitions, and what their values may be, so
+ * that a wrong one is refused before the daemon is asked.
  */
 #ifndef CTL_FILTERS_H
 #define CTL_FILTERS_H
@@ -13,6 +13,7 @@ extern const char *const filter_states[];
 
 /* Each up to a row without name. */
 extern const struct option_row filter_list_options[];
+extern const struct option_row filter_listeners_options[];
 extern const struct option_row filter_watch_options[];
 
 #endif

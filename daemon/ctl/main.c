@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	{"status", "how the daemon is and what it counts, in short", NULL, command_status},
 	{"states", "the eleven states: connections, rates, oldest", NULL, command_states},
 	{"list", "connections, one a line", filter_list_options, command_list},
+	{"listeners", "listening sockets: how full their queues are, SYNs, owners",
+	 filter_listeners_options, command_listeners},
 	{"watch", "transitions as they happen, one a line, until stopped", filter_watch_options,
 	 command_watch},
 	{"resync", "have the daemon compare its counts with the kernel's now", NULL,

@@ -92,6 +92,13 @@ static void put_events(struct print *p, struct json_object *status)
 	print_entry(p, LABEL_WIDTH, "events", text, lost || malformed ? PRINT_YELLOW : PRINT_PLAIN);
 }
 
+static void put_syns(struct print *p, struct json_object *status)
+{
+	char text[FIELD_SYNS_SIZE];
+
+	print_entry(p, LABEL_WIDTH, "SYNs", field_syns(status, text), PRINT_PLAIN);
+}
+
 static void put_resync(struct print *p, struct json_object *status)
 {
 	struct json_object *resync = field_get(status, "resync", json_type_object);
@@ -115,7 +122,7 @@ static int print_status(struct print *p, struct json_object *status)
 {
 	static void (*const entries[])(struct print *, struct json_object *) = {
 		put_mode,       put_uptime, put_connections, put_states,
-		put_namespaces, put_events, put_resync,
+		put_namespaces, put_syns,   put_events,      put_resync,
 	};
 
 	if (!field_get(status, "states", json_type_object))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <time.h>
 
 #include "ctl/answer.h"
@@ -75,18 +74,8 @@ static void print_row(struct print *p, struct json_object *row)
 	print_end(p);
 }
 
-/* Nothing is left to do: all that came is written before more is waited for. */
-static void on_signal(int number)
-{
-	(void)number;
-	_exit(TW_EXIT_OK);
-}
-
 int command_watch(const struct invocation *in)
 {
-	const struct sigaction action = {.sa_handler = on_signal};
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	answer_until_signal();
 	return answer_rows(in, TW_PATH_WATCH, true, NULL, print_row);
 }

@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "model/listeners.h"
+#include "model/port_index.h"
 
 #define ROWS_STEP 64U
-#define CHAINS 1024U /* a power of two; 5,000 ports make chains of five */
-#define NONE UINT32_MAX
 #define RATE_NS UINT64_C(1000000000) /* a rate is over at least this */
 
 struct rows {
@@ -21,35 +20,10 @@ struct listeners {
 	size_t missed, missed_next;
 	uint64_t look;
 
-	struct listener_port *ports;
-	size_t port_count, port_allocated;
-	uint32_t chains[CHAINS];
+	struct port_index index;
+	struct listener_port *ports; /* in the order of the index */
+	size_t port_allocated;
 };
-
-static size_t bucket_of(uint32_t netns, uint16_t port)
-{
-	return (netns * UINT32_C(0x9e3779b1) ^ port * UINT32_C(0x85ebca6b)) >> 7 & (CHAINS - 1);
-}
-
-/* NONE when there is none. */
-static uint32_t find(const struct listeners *l, uint32_t netns, uint16_t port)
-{
-	uint32_t i = l->chains[bucket_of(netns, port)];
-
-	while (i != NONE && (l->ports[i].netns != netns || l->ports[i].port != port))
-		i = l->ports[i].chain;
-	return i;
-}
-
-/* What refers to the port: the head of its chain, or the one before it. */
-static uint32_t *link_to(struct listeners *l, uint32_t index)
-{
-	uint32_t *link = &l->chains[bucket_of(l->ports[index].netns, l->ports[index].port)];
-
-	while (*link != index)
-		link = &l->ports[*link].chain;
-	return link;
-}
 
 int listeners_new(struct listeners **ret)
 {
@@ -57,7 +31,7 @@ int listeners_new(struct listeners **ret)
 
 	if (!l)
 		return -ENOMEM;
-	memset(l->chains, 0xff, sizeof(l->chains));
+	port_index_init(&l->index);
 	*ret = l;
 	return 0;
 }
@@ -69,6 +43,7 @@ struct listeners *listeners_free(struct listeners *l)
 	free(l->now.entries);
 	free(l->next.entries);
 	free(l->ports);
+	port_index_clear(&l->index);
 	free(l);
 	return NULL;
 }
@@ -94,11 +69,11 @@ void listeners_add(struct listeners *l, const struct tw_listener *row)
 
 static struct listener_port *find_or_add(struct listeners *l, uint32_t netns, uint16_t port)
 {
-	uint32_t index = find(l, netns, port), *chain = &l->chains[bucket_of(netns, port)];
+	uint32_t place = port_index_find(&l->index, netns, port);
 
-	if (index != NONE)
-		return &l->ports[index];
-	if (l->port_count == l->port_allocated) {
+	if (place != PORT_INDEX_NONE)
+		return &l->ports[place];
+	if (l->index.count == l->port_allocated) {
 		size_t allocated = l->port_allocated * 2 + ROWS_STEP;
 		struct listener_port *ports = realloc(l->ports, allocated * sizeof(*ports));
 
@@ -107,23 +82,17 @@ static struct listener_port *find_or_add(struct listeners *l, uint32_t netns, ui
 		l->ports = ports;
 		l->port_allocated = allocated;
 	}
-	index = (uint32_t)l->port_count++;
-	l->ports[index] = (struct listener_port){.netns = netns, .port = port, .chain = *chain};
-	*chain = index;
-	return &l->ports[index];
+	place = l->index.count;
+	if (port_index_add(&l->index, netns, port) < 0)
+		return NULL;
+	l->ports[place] = (struct listener_port){.netns = netns, .port = port};
+	return &l->ports[place];
 }
 
-/* Keeps the array dense: the last port takes the place of one that nobody listens on any more. */
-static void remove_port(struct listeners *l, uint32_t index)
+static void remove_port(struct listeners *l, uint32_t place)
 {
-	uint32_t last = (uint32_t)l->port_count - 1;
-
-	*link_to(l, index) = l->ports[index].chain;
-	if (index != last) {
-		*link_to(l, last) = index;
-		l->ports[index] = l->ports[last];
-	}
-	l->port_count--;
+	port_index_remove(&l->index, place);
+	l->ports[place] = l->ports[l->index.count];
 }
 
 static void sum_up(struct listeners *l, const struct tw_listener *row)
@@ -153,10 +122,11 @@ void listeners_add_half_open(struct listeners *l, const struct tw_socket *reques
 	for (size_t i = 0; i < l->next.count; i++) {
 		struct tw_listener *row = &l->next.entries[i];
 
-		if (row->netns != request->netns || row->port != request->sport)
+		/* a request has its listener's family, also where a dual one meets IPv4 */
+		if (row->netns != request->netns || row->port != request->sport ||
+		    row->family != request->family)
 			continue;
-		if (!memcmp(row->saddr, request->saddr, sizeof(row->saddr)) &&
-		    row->family == request->family) {
+		if (!memcmp(row->saddr, request->saddr, sizeof(row->saddr))) {
 			row->syn_queue++;
 			return;
 		}
@@ -179,18 +149,19 @@ void listeners_done(struct listeners *l)
 	l->look++;
 	for (size_t i = 0; i < l->now.count; i++)
 		sum_up(l, &l->now.entries[i]);
-	for (size_t i = l->port_count; i-- > 0;)
+	for (uint32_t i = l->index.count; i-- > 0;)
 		if (l->ports[i].look != l->look)
-			remove_port(l, (uint32_t)i);
+			remove_port(l, i);
 }
 
 void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns)
 {
-	uint32_t index = find(l, record->port.netns, record->port.port);
-	struct listener_port *p = &l->ports[index];
+	uint32_t place = port_index_find(&l->index, record->port.netns, record->port.port);
+	struct listener_port *p;
 
-	if (index == NONE)
+	if (place == PORT_INDEX_NONE)
 		return;
+	p = &l->ports[place];
 	p->syns = record->count.syns;
 	p->resets = record->count.resets;
 	if (!p->counted || p->syns < p->rate_syns) {
@@ -213,7 +184,7 @@ const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_
 
 size_t listeners_port_count(const struct listeners *l)
 {
-	return l->port_count;
+	return l->index.count;
 }
 
 const struct listener_port *listeners_port_at(const struct listeners *l, size_t index)
@@ -223,9 +194,46 @@ const struct listener_port *listeners_port_at(const struct listeners *l, size_t 
 
 const struct listener_port *listeners_port(const struct listeners *l, uint32_t netns, uint16_t port)
 {
-	uint32_t index = find(l, netns, port);
+	uint32_t place = port_index_find(&l->index, netns, port);
 
-	return index == NONE ? NULL : &l->ports[index];
+	return place == PORT_INDEX_NONE ? NULL : &l->ports[place];
+}
+
+/* Of the fuller of its queues, as a share of the backlog. */
+static double occupancy(const struct listener_port *p)
+{
+	uint64_t queue = p->syn_queue > p->accept_queue ? p->syn_queue : p->accept_queue;
+
+	return (double)queue / (double)(p->backlog ? p->backlog : 1);
+}
+
+/* Of two that are as full, the one with the lower number: so that an idle host has always the same.
+ */
+static bool before(const struct listener_port *a, const struct listener_port *b)
+{
+	double of_a = occupancy(a), of_b = occupancy(b);
+
+	if (of_a != of_b)
+		return of_a > of_b;
+	return a->netns != b->netns ? a->netns < b->netns : a->port < b->port;
+}
+
+size_t listeners_fullest(const struct listeners *l, size_t most, const struct listener_port **ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < l->index.count && most; i++) {
+		const struct listener_port *p = &l->ports[i];
+		size_t at;
+
+		if (count == most && !before(p, ret[count - 1]))
+			continue;
+		count += count < most;
+		for (at = count - 1; at > 0 && before(p, ret[at - 1]); at--)
+			ret[at] = ret[at - 1];
+		ret[at] = p;
+	}
+	return count;
 }
 
 size_t listeners_missed(const struct listeners *l)

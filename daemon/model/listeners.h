@@ -27,7 +27,6 @@ struct listener_port {
 	/* the module's own */
 	uint64_t look;
 	uint64_t rate_syns, rate_ns; /* what syns were, when */
-	uint32_t chain;
 };
 
 int listeners_new(struct listeners **ret);
@@ -50,6 +49,9 @@ const struct listener_port *listeners_port_at(const struct listeners *l, size_t 
 /* NULL when nobody listens on it. */
 const struct listener_port *listeners_port(const struct listeners *l, uint32_t netns,
 					   uint16_t port);
+/* Fills ret with up to most ports, the fullest first: by the greater of SYN queue and accept queue,
+ * as a share of the backlog. How many. */
+size_t listeners_fullest(const struct listeners *l, size_t most, const struct listener_port **ret);
 /* Listeners that found no memory, at the last look: the sums lack them. */
 size_t listeners_missed(const struct listeners *l);
 

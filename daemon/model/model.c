@@ -22,7 +22,9 @@ struct model {
 	struct netns_table *netns;
 	struct listeners *listeners;
 	bool looked; /* the listeners' queues are told; else they are counted from dumps */
+	struct segments *segments;
 	struct tw_source_summary sources;
+	struct tw_netstat netstat_sums;
 	struct stats stats;
 	uint64_t now_ns;
 	uint64_t event_ns;     /* of the newest event */
@@ -38,7 +40,8 @@ int model_new(uint32_t max_connections, struct model **ret)
 	if (!m)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
-	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0) {
+	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
+	    segments_new(&m->segments) < 0) {
 		model_free(m);
 		return -ENOMEM;
 	}
@@ -54,8 +57,14 @@ struct model *model_free(struct model *m)
 	owners_free(m->owners);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
+	segments_free(m->segments);
 	free(m);
 	return NULL;
+}
+
+void model_set_slots(struct model *m, size_t slots)
+{
+	segments_set_slots(m->segments, slots);
 }
 
 static void time_passes(struct model *m, uint64_t time_ns)
@@ -653,6 +662,21 @@ static void look_by_dump(struct model *m, const struct tw_socket *row)
 	}
 }
 
+/* Of namespaces that the round did not look at, what was there before still holds. */
+static void end_look_by_dump(struct model *m)
+{
+	size_t count;
+	const struct tw_listener *rows = listeners_rows(m->listeners, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int index = netns_find(m->netns, rows[i].netns);
+
+		if (index >= 0 && !netns_at(m->netns, (size_t)index)->dump_ns)
+			listeners_add(m->listeners, &rows[i]);
+	}
+	listeners_done(m->listeners);
+}
+
 void model_socket(struct model *m, const struct tw_socket *row)
 {
 	int index = netns_find(m->netns, row->netns);
@@ -739,7 +763,7 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 	for (size_t i = 0; i < netns_count(m->netns); i++)
 		netns_settle(m, netns_at(m->netns, i));
 	if (!m->looked && m->round_states == TW_STATES_ALL)
-		listeners_done(m->listeners);
+		end_look_by_dump(m);
 	m->round_states = 0;
 	*ret_drift = m->drift;
 }
@@ -853,6 +877,7 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 	time_passes(m, tick->time_ns);
 	m->looked = true;
 	listeners_done(m->listeners);
+	segments_look(m->segments, m->now_ns);
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
 		struct netns *n = netns_at(m->netns, i);
 
@@ -866,8 +891,19 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 	}
 }
 
+bool model_wants_port(const struct model *m, const struct tw_port *port)
+{
+	return port->port ? listeners_port(m->listeners, port->netns, port->port) != NULL
+			  : netns_find(m->netns, port->netns) >= 0;
+}
+
 void model_port(struct model *m, const struct tw_port_record *record)
 {
+	int netns = netns_find(m->netns, record->port.netns);
+
+	if (!record->port.port && netns >= 0)
+		netns_at(m->netns, (size_t)netns)->rest_counted = true;
+	segments_count(m->segments, record, model_wants_port(m, &record->port));
 	listeners_count(m->listeners, record, m->now_ns);
 }
 
@@ -886,6 +922,7 @@ void model_netstat(struct model *m, const struct tw_netstat *netstat)
 	if (index < 0)
 		return;
 	n = netns_at(m->netns, (size_t)index);
+	netstat_add(&m->netstat_sums, &n->netstat, netstat);
 	if (netstat->time_ns - n->netstat.time_ns >= SECOND_NS || !n->netstat_before.time_ns)
 		n->netstat_before = n->netstat;
 	n->netstat = *netstat;
@@ -970,6 +1007,16 @@ const struct tw_source_summary *model_syn_sources(const struct model *m)
 const struct listeners *model_listeners(const struct model *m)
 {
 	return m->listeners;
+}
+
+const struct segments *model_segments(const struct model *m)
+{
+	return m->segments;
+}
+
+const struct tw_netstat *model_netstat_sums(const struct model *m)
+{
+	return &m->netstat_sums;
 }
 
 struct table *model_table(struct model *m)

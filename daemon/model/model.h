@@ -17,7 +17,9 @@
 
 #include "model/listeners.h"
 #include "model/netns.h"
+#include "model/netstat.h"
 #include "model/owners.h"
+#include "model/segments.h"
 #include "model/stats.h"
 #include "model/table.h"
 
@@ -28,6 +30,8 @@ struct model;
 /* max_connections: the most that are tracked one by one. 0, -ENOMEM. */
 int model_new(uint32_t max_connections, struct model **ret);
 struct model *model_free(struct model *m);
+/* How many ports get a sum of their own, see segments.h; none before this is called. */
+void model_set_slots(struct model *m, size_t slots);
 
 /* What a round of dumps found to differ from what events had told, by the state that was wrong. */
 struct model_drift {
@@ -69,6 +73,12 @@ const struct owners *model_owners(const struct model *m);
 /* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */
 const struct tw_source_summary *model_syn_sources(const struct model *m);
 const struct listeners *model_listeners(const struct model *m);
+const struct segments *model_segments(const struct model *m);
+/* Whether its segments are to be counted: somebody listens on it, or it is port 0 of a namespace
+ * that is there. */
+bool model_wants_port(const struct model *m, const struct tw_port *port);
+/* Of all namespaces, since each was first seen; see netstat.h. */
+const struct tw_netstat *model_netstat_sums(const struct model *m);
 struct table *model_table(struct model *m);
 bool model_known(const struct model *m); /* a full round has ended: the counts are whole */
 

@@ -49,6 +49,7 @@ struct netns {
 
 	/* the last two reads that were a second or more apart; time_ns is 0: none */
 	struct tw_netstat netstat, netstat_before;
+	bool rest_counted; /* somebody counts the segments for ports that nobody listens on */
 
 	bool known;            /* a full dump was complete once */
 	uint64_t known_events; /* events, when the last full dump began */

@@ -5,6 +5,7 @@
 #include "serve/api.h"
 #include "serve/json.h"
 #include "serve/metrics.h"
+#include "serve/roster.h"
 #include "serve/walk.h"
 
 #include <tcpwatch/control.h>
@@ -123,6 +124,17 @@ static void on_connections(struct http_request *request, void *userdata)
 		walk_wait(walk, &api->walks, stream);
 }
 
+static void on_listeners(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct filter filter;
+	struct roster *roster;
+
+	if (!read_filter(request, FILTER_LISTENERS, &filter) &&
+	    !roster_new(api->model, &filter, &roster))
+		http_answer_stream(request, "application/x-ndjson", &roster_source, roster, NULL);
+}
+
 static void on_watch(struct http_request *request, void *userdata)
 {
 	const struct api *api = userdata;
@@ -172,6 +184,7 @@ static void on_metrics(struct http_request *request, void *userdata)
 		.model = api->model,
 		.status = api->status,
 		.now_ns = now_ns(CLOCK_MONOTONIC),
+		.top = api->settings->top,
 		.compat_node_exporter = api->settings->compat_node_exporter,
 	};
 	metrics_page(&input, format, &page);
@@ -204,8 +217,11 @@ static void on_root(struct http_request *request, void *userdata)
 }
 
 const struct http_route api_control_routes[] = {
-	{HTTP_GET, TW_PATH_STATUS, on_status}, {HTTP_GET, TW_PATH_CONNECTIONS, on_connections},
-	{HTTP_GET, TW_PATH_WATCH, on_watch},   {HTTP_POST, TW_PATH_RESYNC, on_resync},
+	{HTTP_GET, TW_PATH_STATUS, on_status},
+	{HTTP_GET, TW_PATH_CONNECTIONS, on_connections},
+	{HTTP_GET, TW_PATH_LISTENERS, on_listeners},
+	{HTTP_GET, TW_PATH_WATCH, on_watch},
+	{HTTP_POST, TW_PATH_RESYNC, on_resync},
 	{HTTP_GET, TW_PATH_CONFIG, on_config},
 };
 const size_t api_control_route_count = ARRAY_SIZE(api_control_routes);

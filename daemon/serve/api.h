@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the two kinds of socket answer: the routes, and how a request's parameters become an answer.
- * The answers themselves are made elsewhere: json.h, walk.h, watch.h, metrics.h.
+ * The answers themselves are made elsewhere: json.h, walk.h, roster.h, watch.h, metrics.h.
  */
 #ifndef SERVE_API_H
 #define SERVE_API_H

@@ -8,6 +8,7 @@
 #include "serve/filter.h"
 
 #define QUOTED 60                           /* characters of a value that a message repeats */
+#define NAMES_LENGTH 100                    /* of all parameters, with commas between */
 #define OLDER_THAN_MAX UINT64_C(1000000000) /* seconds; some 30 years */
 #define MAPPED_BITS 96                      /* of ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
 
@@ -187,47 +188,68 @@ static int parse_limit(struct filter *f, const char *value)
 	return parse_number(value, strlen(value), 1, UINT32_MAX, &f->limit);
 }
 
+#define IN_ALL (1U << FILTER_LIST | 1U << FILTER_WATCH | 1U << FILTER_LISTENERS)
+#define IN_TRAFFIC (1U << FILTER_LIST | 1U << FILTER_WATCH)
+#define IN_LIST (1U << FILTER_LIST)
+
 static const struct parameter {
 	const char *name;
-	bool watch; /* /v1/watch has it too */
+	unsigned sets; /* mask of 1 << enum filter_set */
 	int (*parse)(struct filter *f, const char *value);
 	const char *right;
 } parameters[] = {
-	{"state", true, parse_states,
+	{"state", IN_TRAFFIC, parse_states,
 	 "states separated by commas, of established, syn_sent, syn_recv, fin_wait1, fin_wait2, "
 	 "time_wait, close, close_wait, last_ack, listen and closing"},
-	{"port", true, parse_port, "a number from 1 to 65535"},
-	{"remote", true, parse_remote,
+	{"port", IN_ALL, parse_port, "a number from 1 to 65535"},
+	{"remote", IN_TRAFFIC, parse_remote,
 	 "an address such as 192.0.2.1 or a prefix such as 10.0.0.0/8, with no bit set past it"},
-	{"owner", true, parse_owner,
+	{"owner", IN_ALL, parse_owner,
 	 "a process's name of up to 15 bytes, a pid, or uid: and a number"},
-	{"netns", true, parse_netns, "the inode number of a network namespace, as lsns shows it"},
-	{"older_than", false, parse_older_than, "a number of seconds, such as 60 or 0.5"},
-	{"sort", false, parse_sort, "age"},
-	{"limit", false, parse_limit, "a number of rows, from 1 on"},
+	{"netns", IN_ALL, parse_netns, "the inode number of a network namespace, as lsns shows it"},
+	{"older_than", IN_LIST, parse_older_than, "a number of seconds, such as 60 or 0.5"},
+	{"sort", IN_LIST, parse_sort, "age"},
+	{"limit", IN_LIST, parse_limit, "a number of rows, from 1 on"},
 };
 
 static const struct parameter *find(enum filter_set set, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
-		if (!strcmp(parameters[i].name, name) &&
-		    (set == FILTER_LIST || parameters[i].watch))
+		if (!strcmp(parameters[i].name, name) && parameters[i].sets & 1U << set)
 			return &parameters[i];
 	}
 	return NULL;
+}
+
+/* "state, port and netns", of those that the set has. */
+static void name_all(enum filter_set set, char text[FILTER_ERROR_SIZE])
+{
+	const char *last = "";
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		if (!(parameters[i].sets & 1U << set))
+			continue;
+		if (*last)
+			used += (size_t)snprintf(text + used, FILTER_ERROR_SIZE - used, "%s%s",
+						 used ? ", " : "", last);
+		last = parameters[i].name;
+	}
+	snprintf(text + used, FILTER_ERROR_SIZE - used, "%s%s", used ? " and " : "", last);
 }
 
 int filter_parse(struct filter *f, enum filter_set set, const char *name, const char *value,
 		 char error[FILTER_ERROR_SIZE])
 {
 	const struct parameter *p = find(set, name);
+	char names[FILTER_ERROR_SIZE];
 
 	if (!p) {
+		name_all(set, names);
 		snprintf(error, FILTER_ERROR_SIZE,
-			 "there is no parameter '%.*s' here: state, port, remote, owner%s", QUOTED,
-			 name,
-			 set == FILTER_LIST ? ", netns, older_than, sort and limit would be right"
-					    : " and netns would be right");
+			 "there is no parameter '%.*s' here: %.*s would be right", QUOTED, name,
+			 NAMES_LENGTH, names);
 		return -EINVAL;
 	}
 	if (p->parse(f, value ? value : "")) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a client wants to see: the parameters of /v1/connections and /v1/watch as typed values, and
- * whether a connection is among it. Pure.
+ * What a client wants to see: the parameters of /v1/connections, /v1/listeners and /v1/watch as
+ * typed values, and whether a connection is among it. Pure.
  */
 #ifndef SERVE_FILTER_H
 #define SERVE_FILTER_H
@@ -18,7 +18,8 @@
 
 enum filter_set { /* which parameters there are */
 		  FILTER_LIST,
-		  FILTER_WATCH, /* without those that make no sense for what is yet to come */
+		  FILTER_WATCH,     /* without those that make no sense for what is yet to come */
+		  FILTER_LISTENERS, /* without those that are of connections */
 };
 
 enum filter_owner { FILTER_OWNER_ANY, FILTER_OWNER_COMM, FILTER_OWNER_PID, FILTER_OWNER_UID };
@@ -51,16 +52,16 @@ struct filter {
 int filter_parse(struct filter *f, enum filter_set set, const char *name, const char *value,
 		 char error[FILTER_ERROR_SIZE]);
 
-/* What a filter looks at, of a connection or of a transition; states and ages are for the caller.
- */
+/* What a filter looks at, of a connection, a transition or a listener; states and ages are for the
+ * caller. */
 struct filter_subject {
 	uint32_t netns;
-	uint16_t local_port, remote_port;
-	int family;            /* AF_INET or AF_INET6 */
-	const uint8_t *remote; /* as in struct tw_event */
-	uint32_t pid;          /* 0: not known */
-	uint32_t uid;          /* UINT32_MAX: not known */
-	const char *comm;      /* TW_COMM_SIZE bytes; empty: not known */
+	uint16_t local_port, remote_port; /* 0: none */
+	int family;                       /* AF_INET or AF_INET6 */
+	const uint8_t *remote;            /* as in struct tw_event */
+	uint32_t pid;                     /* 0: not known */
+	uint32_t uid;                     /* UINT32_MAX: not known */
+	const char *comm;                 /* TW_COMM_SIZE bytes; empty: not known */
 };
 
 bool filter_matches(const struct filter *f, const struct filter_subject *subject);

@@ -75,25 +75,37 @@ static void add_comm(struct json_object *object, const char comm[TW_COMM_SIZE])
 	add(object, "comm", *clean ? json_object_new_string(clean) : NULL);
 }
 
-static const char *owner_kind(const struct connection *c, const struct owner *owner)
+/* 0 stands for not known. */
+static void add_known(struct json_object *object, const char *key, uint64_t number)
 {
-	if (c->flags & CONNECTION_SHADOW)
-		return "kernel";
-	return owner->pid ? "process" : "unknown";
+	add(object, key, number ? json_object_new_uint64(number) : NULL);
+}
+
+static struct json_object *owner_json(const char *kind, uint32_t pid, uint32_t uid,
+				      const char comm[TW_COMM_SIZE])
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "kind", kind);
+	add_known(object, "pid", pid);
+	add_comm(object, comm);
+	add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
+	add(object, "unit", NULL);
+	add(object, "cgroup", NULL);
+	return object;
+}
+
+static const char *kind_of_pid(uint32_t pid)
+{
+	return pid ? "process" : "unknown";
 }
 
 static struct json_object *owner_of(const struct model *m, const struct connection *c)
 {
 	const struct owner *owner = owners_get(model_owners(m), c->owner);
-	struct json_object *object = json_object_new_object();
+	const char *kind = c->flags & CONNECTION_SHADOW ? "kernel" : kind_of_pid(owner->pid);
 
-	add_text(object, "kind", owner_kind(c, owner));
-	add(object, "pid", owner->pid ? json_object_new_uint64(owner->pid) : NULL);
-	add_comm(object, owner->comm);
-	add(object, "uid", owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
-	add(object, "unit", NULL);
-	add(object, "cgroup", NULL);
-	return object;
+	return owner_json(kind, owner->pid, owner->uid, owner->comm);
 }
 
 struct json_object *json_connection(const struct model *m, const struct connection *c,
@@ -111,6 +123,39 @@ struct json_object *json_connection(const struct model *m, const struct connecti
 	add(row, "recv_queue", NULL);
 	add(row, "send_queue", NULL);
 	return row;
+}
+
+static double cookies_rate(const struct model *m, uint32_t inum)
+{
+	int index = netns_find(model_netns(m), inum);
+	const struct netns *n;
+
+	if (index < 0)
+		return 0;
+	n = netns_at(model_netns(m), (size_t)index);
+	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
+}
+
+struct json_object *json_listener(const struct model *m, const struct tw_listener *row)
+{
+	const struct listener_port *port = listeners_port(model_listeners(m), row->netns,
+							  row->port);
+	struct json_object *object = json_object_new_object();
+	bool counted = port && port->counted;
+
+	add_number(object, "netns", row->netns);
+	add_address(object, "local", row->family == AF_INET6, row->saddr);
+	add_number(object, "local_port", row->port);
+	add_text(object, "family", row->family == AF_INET6 ? "ipv6" : "ipv4");
+	add_number(object, "syn_queue", row->syn_queue);
+	add_number(object, "accept_queue", row->accept_queue);
+	add_number(object, "backlog", row->backlog);
+	add(object, "syn_received_total", counted ? json_object_new_uint64(port->syns) : NULL);
+	add(object, "syn_rate", counted ? decimal(3, port->syn_rate) : NULL);
+	add(object, "cookies_sent_rate", decimal(3, cookies_rate(m, row->netns)));
+	add_known(object, "holders", row->holders);
+	add(object, "owner", owner_json(kind_of_pid(row->pid), row->pid, row->uid, row->comm));
+	return object;
 }
 
 static struct json_object *error_name(int error)
@@ -237,6 +282,35 @@ static struct json_object *resync_of(const struct serve_status *status)
 	return resync;
 }
 
+/* "203.0.113.0/24", or NULL when there was none. */
+static struct json_object *prefix_of(const struct tw_source_summary *sources)
+{
+	bool ipv6 = sources->top_family == AF_INET6;
+	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 4];
+	uint8_t bytes[16] = {0};
+
+	if (!sources->top_syns)
+		return NULL;
+	memcpy(bytes, sources->top_prefix, sizeof(sources->top_prefix));
+	inet_ntop(ipv6 ? AF_INET6 : AF_INET, bytes, address, sizeof(address));
+	snprintf(text, sizeof(text), "%s/%d", address, ipv6 ? 64 : 24);
+	return json_object_new_string(text);
+}
+
+static struct json_object *syn_of(const struct tw_source_summary *sources, bool counted)
+{
+	struct json_object *syn = json_object_new_object();
+	double seconds = (double)sources->duration_ns / (double)NSEC_PER_SEC;
+	double rate = sources->syns ? (double)sources->syns / seconds : 0;
+	double share = (double)sources->top_syns / (double)sources->syns;
+
+	add(syn, "rate", counted ? decimal(3, rate) : NULL);
+	add_number(syn, "prefixes", sources->prefixes);
+	add(syn, "top_prefix", prefix_of(sources));
+	add(syn, "top_share", sources->top_syns ? decimal(3, share) : NULL);
+	return syn;
+}
+
 static struct json_object *alerts_of(void)
 {
 	struct json_object *alerts = json_object_new_object();
@@ -276,6 +350,8 @@ struct json_object *json_status(struct model *m, const struct serve_status *stat
 	add(object, "namespaces", namespaces_of(model_netns(m)));
 	add(object, "events", events_of(model_stats(m)));
 	add(object, "resync", resync_of(status));
+	add(object, "syn_accounting", json_object_new_boolean(status->syn_accounting));
+	add(object, "syn", syn_of(model_syn_sources(m), status->syn_accounting));
 	add(object, "alerts", alerts_of());
 	return object;
 }

@@ -16,6 +16,8 @@
 /* A row of /v1/connections. now_ns: CLOCK_MONOTONIC. */
 struct json_object *json_connection(const struct model *m, const struct connection *c,
 				    uint64_t now_ns);
+/* A row of /v1/listeners. */
+struct json_object *json_listener(const struct model *m, const struct tw_listener *row);
 /* A row of /v1/watch. offset_ns: CLOCK_REALTIME less CLOCK_MONOTONIC. */
 struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns);
 /* In place of as many rows of /v1/watch. */

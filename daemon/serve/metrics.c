@@ -18,6 +18,8 @@ struct page {
 	struct text *text;
 	const struct family *family; /* the one being written */
 	struct process process;
+	const struct listener_port *fullest[METRICS_TOP_MAX];
+	size_t fullest_count;
 };
 
 enum type { GAUGE, COUNTER, HISTOGRAM };
@@ -29,6 +31,7 @@ struct family {
 	const char *help;
 	void (*emit)(struct page *p);
 	bool (*wanted)(const struct metrics_input *input); /* NULL: always */
+	size_t field; /* offset of a uint64_t in what emit() looks at, where it serves several */
 };
 
 static const char *const state_labels[TW_STATE_SLOTS] = {
@@ -279,6 +282,64 @@ static void emit_namespaces(struct page *p)
 	integer(p, count, NULL);
 }
 
+static uint64_t field_of(const struct page *p, const void *values)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)values + p->family->field, sizeof(value));
+	return value;
+}
+
+/* Of struct listener_port. */
+static void emit_listeners(struct page *p)
+{
+	const struct listeners *listeners = model_listeners(p->input->model);
+	uint64_t other = 0;
+
+	for (size_t i = 0; i < listeners_port_count(listeners); i++)
+		other += field_of(p, listeners_port_at(listeners, i));
+	for (size_t i = 0; i < p->fullest_count; i++) {
+		uint64_t value = field_of(p, p->fullest[i]);
+
+		integer(p, value, "netns=\"%u\",port=\"%u\"", p->fullest[i]->netns,
+			p->fullest[i]->port);
+		other -= value;
+	}
+	integer(p, other, "netns=\"other\",port=\"other\"");
+}
+
+/* Of struct tw_port_count. */
+static void emit_segments(struct page *p)
+{
+	const struct segments *segments = model_segments(p->input->model);
+	struct tw_port_count rest = segments_rest(segments);
+	size_t count;
+	const struct segments_slot *slots = segments_slots(segments, &count);
+
+	for (size_t i = 0; i < count; i++)
+		integer(p, field_of(p, &slots[i].count), "port=\"%u\"", slots[i].port);
+	integer(p, field_of(p, &rest), "port=\"other\"");
+}
+
+static void emit_syn_accounting(struct page *p)
+{
+	integer(p, p->input->status->syn_accounting, NULL);
+}
+
+/* Of struct tw_netstat. */
+static void emit_netstat(struct page *p)
+{
+	integer(p, field_of(p, model_netstat_sums(p->input->model)), NULL);
+}
+
+static void emit_request_queue_full(struct page *p)
+{
+	const struct tw_netstat *sums = model_netstat_sums(p->input->model);
+
+	integer(p, sums->request_queue_full_cookies, "action=\"cookies\"");
+	integer(p, sums->request_queue_full_drops, "action=\"drop\"");
+}
+
 static bool kernel_counts_programs(const struct metrics_input *input)
 {
 	return input->status->program_count > 0;
@@ -352,68 +413,105 @@ static bool wants_node_exporter(const struct metrics_input *input)
 static const struct family families[] = {
 	{"tcpwatch_connections", GAUGE, "",
 	 "TCP connections in all network namespaces, by state and by family of the socket.",
-	 emit_connections, NULL},
+	 emit_connections, NULL, 0},
 	{"tcpwatch_connections_untracked", GAUGE, "",
-	 "Connections that are counted, but not tracked one by one.", emit_untracked, NULL},
+	 "Connections that are counted, but not tracked one by one.", emit_untracked, NULL, 0},
 	{"tcpwatch_transitions", COUNTER, "", "Transitions from one TCP state to another.",
-	 emit_transitions, NULL},
+	 emit_transitions, NULL, 0},
 	{"tcpwatch_state_duration_seconds", HISTOGRAM, "seconds",
 	 "Time that connections spent in a state, observed when they left it.", emit_durations,
-	 NULL},
+	 NULL, 0},
 	{"tcpwatch_state_oldest_age_seconds", GAUGE, "seconds",
 	 "How long the connection longest in the state has been in it; 0 when there is none.",
-	 emit_oldest, NULL},
+	 emit_oldest, NULL, 0},
 	{"tcpwatch_connect_failures", COUNTER, "", "Calls of connect() that failed, by reason.",
-	 emit_connect_failures, NULL},
+	 emit_connect_failures, NULL, 0},
 	{"tcpwatch_closed", COUNTER, "", "Connections that ended, by the way they ended.",
-	 emit_closed, NULL},
-	{"tcpwatch_events", COUNTER, "", "Transitions received from the kernel.", emit_events,
-	 NULL},
+	 emit_closed, NULL, 0},
+	{"tcpwatch_events", COUNTER, "", "Transitions received from the kernel.", emit_events, NULL,
+	 0},
 	{"tcpwatch_events_malformed", COUNTER, "",
 	 "Records from the kernel that were passed over, as they made no sense.",
-	 emit_events_malformed, NULL},
+	 emit_events_malformed, NULL, 0},
 	{"tcpwatch_events_lost", COUNTER, "", "Transitions that were lost on their way, by reason.",
-	 emit_events_lost, NULL},
+	 emit_events_lost, NULL, 0},
 	{"tcpwatch_resyncs", COUNTER, "",
 	 "Rounds in which the table was compared with the kernel's sockets, by cause.",
-	 emit_resyncs, NULL},
+	 emit_resyncs, NULL, 0},
 	{"tcpwatch_resync_drift", GAUGE, "",
 	 "Connections that the last round found to be in another state than the table said.",
-	 emit_resync_drift, NULL},
+	 emit_resync_drift, NULL, 0},
 	{"tcpwatch_resync_duration_seconds", GAUGE, "seconds", "How long the last round took.",
-	 emit_resync_duration, NULL},
-	{"tcpwatch_table_entries", GAUGE, "", "Connections in the table.", emit_table_entries,
-	 NULL},
+	 emit_resync_duration, NULL, 0},
+	{"tcpwatch_table_entries", GAUGE, "", "Connections in the table.", emit_table_entries, NULL,
+	 0},
 	{"tcpwatch_table_capacity", GAUGE, "", "The most connections that the table can hold.",
-	 emit_table_capacity, NULL},
+	 emit_table_capacity, NULL, 0},
 	{"tcpwatch_namespaces", GAUGE, "", "Network namespaces that are watched.", emit_namespaces,
-	 NULL},
+	 NULL, 0},
+	{"tcpwatch_listener_syn_queue", GAUGE, "",
+	 "Half-open connections of the listeners on a port; of the fullest ports, and of all "
+	 "others.",
+	 emit_listeners, NULL, offsetof(struct listener_port, syn_queue)},
+	{"tcpwatch_listener_accept_queue", GAUGE, "",
+	 "Connections that wait for accept(), likewise.", emit_listeners, NULL,
+	 offsetof(struct listener_port, accept_queue)},
+	{"tcpwatch_listener_accept_queue_limit", GAUGE, "",
+	 "The backlog, which is the limit of either queue, likewise.", emit_listeners, NULL,
+	 offsetof(struct listener_port, backlog)},
+	{"tcpwatch_syn_accounting", GAUGE, "",
+	 "1 when SYNs and RSTs are counted, 0 when the kernel cannot, or shall not.",
+	 emit_syn_accounting, NULL, 0},
+	{"tcpwatch_syn_received", COUNTER, "",
+	 "SYNs that arrived for a port, in all network namespaces.", emit_segments, NULL,
+	 offsetof(struct tw_port_count, syns)},
+	{"tcpwatch_rst_received", COUNTER, "",
+	 "RSTs that arrived for a port, in all network namespaces.", emit_segments, NULL,
+	 offsetof(struct tw_port_count, resets)},
+	{"tcpwatch_syncookies_sent", COUNTER, "", "SYN cookies sent.", emit_netstat, NULL,
+	 offsetof(struct tw_netstat, syncookies_sent)},
+	{"tcpwatch_syncookies_received", COUNTER, "", "SYN cookies that came back, and were right.",
+	 emit_netstat, NULL, offsetof(struct tw_netstat, syncookies_received)},
+	{"tcpwatch_syncookies_failed", COUNTER, "", "SYN cookies that came back, and were wrong.",
+	 emit_netstat, NULL, offsetof(struct tw_netstat, syncookies_failed)},
+	{"tcpwatch_listen_drops", COUNTER, "",
+	 "SYNs and final ACKs that listeners dropped, for any reason.", emit_netstat, NULL,
+	 offsetof(struct tw_netstat, listen_drops)},
+	{"tcpwatch_listen_overflows", COUNTER, "",
+	 "SYNs and final ACKs that found the accept queue full.", emit_netstat, NULL,
+	 offsetof(struct tw_netstat, listen_overflows)},
+	{"tcpwatch_request_queue_full", COUNTER, "",
+	 "SYNs that found the SYN queue full, by what became of them.", emit_request_queue_full,
+	 NULL, 0},
+	{"tcpwatch_aborts_on_overflow", COUNTER, "",
+	 "Connections reset for a full accept queue, as net.ipv4.tcp_abort_on_overflow wants it.",
+	 emit_netstat, NULL, offsetof(struct tw_netstat, aborts_on_overflow)},
 	{"tcpwatch_bpf_run_seconds", COUNTER, "seconds",
 	 "Time spent in the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
-	 emit_program_seconds, kernel_counts_programs},
+	 emit_program_seconds, kernel_counts_programs, 0},
 	{"tcpwatch_bpf_runs", COUNTER, "",
 	 "Runs of the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
-	 emit_program_runs, kernel_counts_programs},
+	 emit_program_runs, kernel_counts_programs, 0},
 	{"tcpwatch_mode", GAUGE, "",
 	 "1 for the way in which the kernel is watched: ebpf by events, diag by polling.",
-	 emit_mode, NULL},
+	 emit_mode, NULL, 0},
 	{"tcpwatch_build_info", GAUGE, "", "1; the labels tell of the program.", emit_build_info,
-	 NULL},
+	 NULL, 0},
 	{"process_cpu_seconds", COUNTER, "seconds",
 	 "Time that the daemon spent on processors, in user and system mode.", emit_cpu_seconds,
-	 NULL},
+	 NULL, 0},
 	{"process_resident_memory_bytes", GAUGE, "bytes", "The daemon's resident memory.",
-	 emit_resident_memory, NULL},
+	 emit_resident_memory, NULL, 0},
 	{"process_virtual_memory_bytes", GAUGE, "bytes", "The daemon's virtual memory.",
-	 emit_virtual_memory, NULL},
-	{"process_open_fds", GAUGE, "", "Open file descriptors.", emit_open_fds, NULL},
+	 emit_virtual_memory, NULL, 0},
+	{"process_open_fds", GAUGE, "", "Open file descriptors.", emit_open_fds, NULL, 0},
 	{"process_max_fds", GAUGE, "", "The most file descriptors that may be open.", emit_max_fds,
-	 NULL},
+	 NULL, 0},
 	{"process_start_time_seconds", GAUGE, "seconds",
-	 "When the daemon started, in seconds since 1970.", emit_start_time, NULL},
+	 "When the daemon started, in seconds since 1970.", emit_start_time, NULL, 0},
 	{"node_tcp_connection_states", GAUGE, "",
 	 "Number of connection states, under the name that node_exporter has for it.",
-	 emit_node_exporter, wants_node_exporter},
+	 emit_node_exporter, wants_node_exporter, 0},
 };
 
 static void write_family(struct page *p, const struct family *family)
@@ -437,8 +535,10 @@ static void write_family(struct page *p, const struct family *family)
 void metrics_page(const struct metrics_input *input, enum metrics_format format, struct text *text)
 {
 	struct page p = {.input = input, .format = format, .text = text};
+	size_t most = input->top < METRICS_TOP_MAX ? input->top : METRICS_TOP_MAX;
 
 	process_read(&p.process);
+	p.fullest_count = listeners_fullest(model_listeners(input->model), most, p.fullest);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		if (!families[i].wanted || families[i].wanted(input))
 			write_family(&p, &families[i]);

@@ -24,10 +24,13 @@ enum metrics_format {
 enum metrics_format metrics_format_of(const char *accept);
 const char *metrics_content_type(enum metrics_format format);
 
+#define METRICS_TOP_MAX SEGMENTS_SLOTS_MAX
+
 struct metrics_input {
 	struct model *model; /* only read */
 	const struct serve_status *status;
 	uint64_t now_ns;           /* CLOCK_MONOTONIC */
+	uint64_t top;              /* ports with series of their own, up to METRICS_TOP_MAX */
 	bool compat_node_exporter; /* node_tcp_connection_states as well */
 };
 

@@ -6,6 +6,7 @@
 #ifndef SERVE_STATUS_H
 #define SERVE_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ struct serve_program {
 struct serve_status {
 	const char *mode;      /* "ebpf" or "diag" */
 	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
+	bool syn_accounting;   /* SYNs are counted */
 	char kernel[65];       /* release, of uname(2) */
 	uint64_t start_ns;     /* CLOCK_MONOTONIC */
 	uint64_t start_unix_ns; /* CLOCK_REALTIME */

@@ -15,6 +15,9 @@
 #define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
 #define SCAN_COST_MAX 1000   /* a scan waits for this many times what the last one took */
 #define NETSTAT_NS NSEC_PER_SEC
+#define WINDOW_NS                                                                      \
+	(400 * NSEC_PER_MSEC) /* of sources: less than a tick, and no rate of a moment \
+			       */
 
 struct sources {
 	struct sources_options options;
@@ -26,7 +29,9 @@ struct sources {
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
 	uint64_t scan_next_ns;
-	uint64_t syns; /* that had come at the last look */
+	uint64_t window_ns; /* when the window of sources that goes on began */
+	uint64_t syns;      /* that had come then */
+	bool syns_came;     /* in the window before */
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -223,7 +228,11 @@ void sources_count(struct sources *s)
 
 static void on_listener(const struct tw_listener *row, void *userdata)
 {
-	tell(userdata, TW_RECORD_LISTENER, row);
+	const struct sources *s = userdata;
+
+	/* the pass over all descriptors has met those of every namespace */
+	if (s->options.all || namespaces_find(s->namespaces, row->netns))
+		tell(s, TW_RECORD_LISTENER, row);
 }
 
 struct syn_look {
@@ -240,16 +249,28 @@ static void on_port(const struct tw_port *port, const struct tw_port_count *coun
 	tell(look->sources, TW_RECORD_PORT, &record);
 }
 
-/* Whether any SYN has come since the last look. */
-static bool look_at_ports(struct sources *s)
+/* How many SYNs have come. */
+static uint64_t look_at_ports(struct sources *s)
 {
 	struct syn_look look = {.sources = s};
-	bool changed;
 
 	syn_read(s->syn, on_port, &look);
-	changed = look.syns != s->syns;
-	s->syns = look.syns;
-	return changed;
+	return look.syns;
+}
+
+/* Of windows in which nothing came the first is told, and that costs a read of the sketch. */
+static void look_at_sources(struct sources *s, uint64_t syns, uint64_t time_ns)
+{
+	struct tw_source_summary summary;
+	bool came = syns != s->syns;
+
+	if (time_ns - s->window_ns < WINDOW_NS)
+		return;
+	if ((came || s->syns_came) && !syn_sources(s->syn, s->window_ns, time_ns, &summary))
+		tell(s, TW_RECORD_SOURCES, &summary);
+	s->window_ns = time_ns;
+	s->syns = syns;
+	s->syns_came = came;
 }
 
 static void look_at_netstat(struct sources *s, uint64_t time_ns)
@@ -269,12 +290,11 @@ static void look_at_netstat(struct sources *s, uint64_t time_ns)
 void sources_look(struct sources *s)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
-	struct tw_source_summary summary;
 
 	if (s->inventory && !inventory_listeners(s->inventory, on_listener, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
-	if (s->syn && look_at_ports(s) && !syn_sources(s->syn, tick.time_ns, &summary))
-		tell(s, TW_RECORD_SOURCES, &summary);
+	if (s->syn)
+		look_at_sources(s, look_at_ports(s), tick.time_ns);
 	look_at_netstat(s, tick.time_ns);
 }
 

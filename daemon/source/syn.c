@@ -22,7 +22,6 @@ struct syn {
 	struct tw_port_count *counts; /* BATCH times processors */
 	struct tw_port *keys;         /* BATCH */
 	struct tw_sources *sketches;  /* processors */
-	uint64_t window_ns;           /* when the window of sources that goes on began */
 };
 
 static int load(struct syn *s)
@@ -171,15 +170,13 @@ static void find_top(const struct syn *s, uint64_t window, struct tw_source_summ
 	}
 }
 
-int syn_sources(struct syn *s, uint64_t now_ns, struct tw_source_summary *ret)
+int syn_sources(struct syn *s, uint64_t began_ns, uint64_t now_ns, struct tw_source_summary *ret)
 {
 	uint64_t window = s->skeleton->bss->window, bits[TW_SOURCE_WORDS] = {0};
-	struct tw_source_summary summary = {.time_ns = now_ns,
-					    .duration_ns = now_ns - s->window_ns};
+	struct tw_source_summary summary = {.time_ns = now_ns, .duration_ns = now_ns - began_ns};
 	uint32_t which = window & 1;
 
 	__atomic_store_n(&s->skeleton->bss->window, window + 1, __ATOMIC_RELEASE);
-	s->window_ns = now_ns;
 	if (bpf_map_lookup_elem(bpf_map__fd(s->skeleton->maps.sources), &which, s->sketches) < 0)
 		return -errno;
 	for (size_t i = 0; i < s->processors; i++) {

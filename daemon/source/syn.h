@@ -33,7 +33,8 @@ typedef void syn_count_fn(const struct tw_port *port, const struct tw_port_count
 /* Hands over the count of every port that was added, since it was. 0, or a negative errno. */
 int syn_read(struct syn *s, syn_count_fn *on_count, void *userdata);
 
-/* Sums up the window of sources that ends now, and starts the next one. 0, or a negative errno. */
-int syn_sources(struct syn *s, uint64_t now_ns, struct tw_source_summary *ret);
+/* Sums up the window of sources that began then and ends now, and starts the next one. 0, or a
+ * negative errno. */
+int syn_sources(struct syn *s, uint64_t began_ns, uint64_t now_ns, struct tw_source_summary *ret);
 
 #endif

@@ -17,24 +17,21 @@ import signal
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 
+import floods
+from daemon import DAEMON, OUTPUT, ROOT, SETTLE, Daemon, say, total
 from machine import (BpfObject, Process, UnixConnection, available_memory, bpf_programs, bpf_statistics, describe,
                      find_program, free_port, get, in_namespace_of, read_whole, tracepoint_programs, wait_until)
+from table import Rows, duration, durations, megabytes, percent, shares
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OUTPUT = os.path.join(ROOT, ".output")
 RESULTS = os.path.join(ROOT, "tests/bench/RESULTS.md")
-DAEMON = find_program(f"{OUTPUT}/tcpwatchd")
-CTL = find_program(f"{OUTPUT}/tcpwatchctl")
 NODE_EXPORTER = find_program(f"{OUTPUT}/tools/usr/bin/prometheus-node-exporter", "prometheus-node-exporter",
                              "node_exporter")
 TCPSTATES = find_program("/usr/sbin/tcpstates", "tcpstates")
 
-TIME_LIMIT = 900     # s, for everything: twice what a full run takes on a quiet machine
-SETTLE = 0.4         # s, for the kernel to be rid of a namespace, and a daemon to drain its ring
+TIME_LIMIT = 1500    # s, for everything: twice what a full run takes
 SOCKET_COST = 6000   # bytes of kernel memory that a held socket takes, file and inode included, with room to spare
 # In a mount namespace of its own, with the tracefs that it attaches through and that need not be mounted.
 TCPSTATES_ARGV = ["unshare", "--mount", "/bin/sh", "-c",
@@ -54,6 +51,7 @@ class Plan:
         self.repeats = 3 if quick else 7          # of a command
         self.slow_repeats = 1 if quick else 3     # of what takes seconds each
         self.idle_seconds = 5 if quick else 20
+        self.flood_seconds = 8 if quick else 20
 
 
 # The loads: what each is called, and the arguments of the processes that make it.
@@ -61,10 +59,6 @@ LOADS = {
     "one by one": [["--ahead", "0"]],
     "both cores full": [["--ahead", "16"], ["--ahead", "16"]],
 }
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 # The tools under the load. Each is started anew for each run, and answers with what it saw when the run is over.
@@ -124,69 +118,6 @@ class PollingSs:
             yield lambda: {}
 
 
-class Daemon:
-    """tcpwatchd with default settings, but for the places where it listens."""
-
-    def __init__(self, *arguments):
-        self.directory = tempfile.TemporaryDirectory(prefix="tcpwatch-bench-")
-        self.socket = os.path.join(self.directory.name, "control.sock")
-        self.port = free_port()
-        config = os.path.join(self.directory.name, "tcpwatchd.conf")
-        with open(config, "w") as file:
-            file.write(f"[daemon]\ncontrol_socket = {self.socket}\n[metrics]\nlisten = 127.0.0.1:{self.port}\n")
-        with open(os.path.join(self.directory.name, "log"), "w") as log:
-            self.process = Process([DAEMON, "--config", config, *arguments], stdout=log, stderr=log)
-
-    def __enter__(self):
-        self.ready_seconds = self.wait_until(self.is_ready, "tcpwatchd ready")
-        return self
-
-    def __exit__(self, *_):
-        self.process.end()
-        self.directory.cleanup()
-
-    def wait_until(self, condition, what):
-        """The time since its exec at which the condition held first."""
-        try:
-            wait_until(condition, what)
-        except (TimeoutError, RuntimeError):
-            with open(os.path.join(self.directory.name, "log")) as log:
-                say("tcpwatchd's log:\n" + log.read())
-            self.__exit__()
-            raise
-        return time.monotonic() - self.process.started
-
-    def is_ready(self):
-        self.process.check()
-        with contextlib.suppress(ConnectionError):
-            return get(self.http(), "/-/ready")[0] == 200
-
-    def counts(self, netns):
-        """The counts of one namespace."""
-        self.process.check()
-        with contextlib.suppress(ConnectionError, FileNotFoundError):
-            status, body = get(UnixConnection(self.socket), "/v1/status")
-            if status == 200:
-                return {n["netns"]: n["states"] for n in json.loads(body)["namespaces"]}.get(netns)
-
-    def http(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def metrics(self):
-        return parse_metrics(get(self.http(), "/metrics")[1].decode())
-
-    def ctl(self, *arguments):
-        return [CTL, "--socket", self.socket, *arguments]
-
-
-def parse_metrics(text):
-    return [(match[1], float(match[2])) for match in re.finditer(r"^([a-z_]+)(?:{.*})? (\S+)$", text, re.M)]
-
-
-def total(metrics, name):
-    return sum(value for other, value in metrics if other == name)
-
-
 # Throughput.
 
 
@@ -224,16 +155,6 @@ def compare(load, tools, plan):
             results[tool.name].append({"lost share": 1 - run["rate"] / rate, "added share": run["cost"] / cost - 1, **run})
     noise = [abs(1 - second["rate"] / first["rate"]) for first, second in zip(nothing, nothing[1:])]
     return statistics.median(run["rate"] for run in nothing), statistics.median(noise), results
-
-
-def percent(share, digits=1):
-    return f"{share * 100:.{digits}f} %"
-
-
-def shares(runs, key):
-    """Median and quartiles of a share."""
-    low, middle, high = statistics.quantiles([run[key] for run in runs], n=4, method="inclusive")
-    return f"{percent(middle)} ({percent(low)} to {percent(high)})"
 
 
 def measure_throughput(load, tools, plan, rows):
@@ -353,23 +274,6 @@ def scrape_times(connect, repeats, keep):
             raise RuntimeError(f"/metrics answered {status}")
     connection.close()
     return times
-
-
-def duration(seconds):
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
-
-
-def durations(times):
-    """The median, and the 99th percentile where there are enough."""
-    ordered = sorted(times)
-    text = duration(statistics.median(ordered))
-    if len(ordered) >= 20:
-        text += f", p99 {duration(ordered[int(len(ordered) * 0.99)])}"
-    return text
-
-
-def megabytes(size):
-    return f"{size / 1e6:.1f} MB"
 
 
 def measure_node_exporter(pid, plan):
@@ -494,47 +398,25 @@ def measure_sockets(sockets, close_wait, base, plan, rows):
     rows.add(f"idle CPU, {sockets:,} sockets", own.get("idle"), "≤ 0.5 %", exporter["idle"])
 
 
-# The table.
-
-
-class Rows:
-    HEAD = ("figure", "tcpwatch", "goal", "peers in the same run")
-
-    def __init__(self):
-        self.rows = []
-        self.others = tracepoint_programs()
-
-    def add(self, figure, own, goal, *peers):
-        """Called while no tool of the bench's runs."""
-        self.others = max(self.others, tracepoint_programs())
-        self.rows.append((figure, own or "not built", goal, "; ".join(peers) or "–"))
-        say(" | ".join(self.rows[-1]))
-
-    def table(self):
-        rows = [self.HEAD, *self.rows]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(self.HEAD))]
-        lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
-        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-        return "\n".join(lines)
-
-
-def document(rows, plan, started):
-    note = "Not a quiet machine: other BPF programs were at the tracepoints.\n\n" if rows.others else ""
+def document(rows, plan, started, others):
+    note = f"Not a quiet machine: {others} other BPF programs at tracepoints.\n\n" if others else ""
     return f"""# Figures
 
 Made by `make bench`, {datetime.date.today().isoformat()}, on {describe()}; {time.monotonic() - started:.0f} s in all.
 
 {note}{rows.table()}
 
-Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten
-transitions. "One by one" is one such pair with one connection at a time; "both cores full" is two
-pairs, each with 16 connections under way. A run takes {plan.seconds} s; throughput lost is the median (and
-the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool right before and
-after it. Processor time added is that of the load and the tool together, for a connection, compared
-in the same way: it suffers less from other work on the machine. CPU per transition is that of the
-whole daemon; BPF time is the kernel's own count, which includes the counting: see the program that
-does nothing. Memory is what the kernel counts as resident, and the most that it was. The times of
-/metrics include the Python client's part, those of commands their start.
+Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten transitions. "One by one" is
+one such pair with one connection at a time; "both cores full" is two pairs, each with 16 connections under way. A run takes
+{plan.seconds} s; throughput lost is the median (and the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool
+right before and after it. Processor time added is that of the load and the tool together, for a connection, compared in the
+same way: it suffers less from other work on the machine. CPU per transition is that of the whole daemon; BPF time is the
+kernel's own count, which includes the counting: see the program that does nothing. Memory is resident memory as the kernel counts it, and at most what it ever was.
+The times of /metrics include the Python client's part, those of commands their start.
+
+Floods: two threads send SYNs from random addresses through a veth pair, as fast as they can, to one listener with SYN
+cookies; those handled are the segments that the receiving namespace's kernel counts. Compared as above. A tick is twice
+a second; its cost is the daemon's whole processor time for as long, scans and timers included.
 """
 
 
@@ -549,6 +431,7 @@ def measure(plan, rows):
     measure_sockets(REACH["few"], 300, base, plan, rows)
     sockets = min(REACH["sockets"], available_memory() // SOCKET_COST // 1000 * 1000)
     measure_sockets(sockets, min(REACH["close_wait"], sockets // 2), base, plan, rows)
+    floods.measure(plan, rows)
 
 
 def stop(number, _frame):
@@ -566,8 +449,9 @@ def main():
         signal.signal(number, stop)
     signal.alarm(TIME_LIMIT)
     plan, rows, started = Plan(options.quick), Rows(), time.monotonic()
+    others = tracepoint_programs()
     measure(plan, rows)
-    text = document(rows, plan, started)
+    text = document(rows, plan, started, max(others, tracepoint_programs()))
     print(text)
     if options.write:
         with open(RESULTS, "w") as file:

@@ -141,6 +141,30 @@ def tracepoint_programs():
     return sum(link["type"] == "raw_tracepoint" for link in bpftool("link", "show"))
 
 
+def iterator_times(pid, target, repeats):
+    """Of whole reads of an iterator that a process has attached, by what it iterates over."""
+    libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    found = None
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{fd}") as file:
+            text = file.read()
+            if re.search(rf"^target_name:\s+{target}$", text, re.M):
+                found = int(re.search(r"^link_id:\s+(\d+)", text, re.M)[1])
+    link = libbpf.bpf_link_get_fd_by_id(found)
+    times = []
+    for _ in range(repeats):
+        start = time.monotonic()
+        iterator = libbpf.bpf_iter_create(link)
+        if iterator < 0:
+            raise OSError(ctypes.get_errno(), f"cannot read the iterator over {target}")
+        while os.read(iterator, 32768):
+            pass
+        os.close(iterator)
+        times.append(time.monotonic() - start)
+    os.close(link)
+    return times
+
+
 class BpfObject:
     """A BPF object file with one program, attached while the block lasts."""
 
@@ -219,6 +243,13 @@ def read_whole(path):
         while block := file.read(65536):
             length += len(block)
     return length
+
+
+def read_counters(path, protocol):
+    """The counters of a protocol in /proc/PID/net/snmp or netstat."""
+    with open(path) as file:
+        names, values = [line.split()[1:] for line in file if line.startswith(f"{protocol}: ")]
+    return dict(zip(names, map(int, values)))
 
 
 def available_memory():

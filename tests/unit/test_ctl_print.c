@@ -178,6 +178,7 @@ static int run_nothing(const struct invocation *in)
 
 static const struct command commands[] = {
 	{"list", "", filter_list_options, run_nothing},
+	{"listeners", "", filter_listeners_options, run_nothing},
 	{"status", "", NULL, run_nothing},
 	{},
 };
@@ -283,6 +284,10 @@ static void test_places(void **state)
 	assert_int_equal(parse(&in, "list", "status", NULL), -EINVAL);
 	assert_int_equal(parse(&in, "list", "--json=1", NULL), -EINVAL);
 	assert_int_equal(parse(&in, "list", "--", NULL), -EINVAL);
+	assert_int_equal(parse(&in, "listeners", "--watch", "--port=7"), 0);
+	assert_string_equal(options_get(&in, "watch"), "");
+	assert_int_equal(parse(&in, "listeners", "--watch=1", NULL), -EINVAL);
+	assert_int_equal(parse(&in, "listeners", "--state=listen", NULL), -EINVAL);
 	assert_int_equal(parse(&in, NULL, NULL, NULL), 0);
 	assert_null(in.command);
 }

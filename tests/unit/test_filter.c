@@ -265,6 +265,22 @@ static void test_unknown_parameter(void **state)
 	refuse("State", NULL);
 }
 
+static void test_listeners_have_fewer(void **state)
+{
+	static const char *const not_there[] = {"state", "remote", "older_than", "sort", "limit"};
+	struct filter f = FILTER_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(not_there); i++)
+		assert_int_equal(filter_parse(&f, FILTER_LISTENERS, not_there[i], "1", message),
+				 -EINVAL);
+	assert_string_equal(message, "there is no parameter 'limit' here: port, owner and netns "
+				     "would be right");
+	assert_int_equal(filter_parse(&f, FILTER_LISTENERS, "port", "80", message), 0);
+	assert_int_equal(filter_parse(&f, FILTER_LISTENERS, "owner", "nginx", message), 0);
+	assert_int_equal(filter_parse(&f, FILTER_LISTENERS, "netns", "4026531833", message), 0);
+}
+
 static void test_watch_has_fewer(void **state)
 {
 	static const char *const not_there[] = {"older_than", "sort", "limit"};
@@ -307,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_sort_and_limit),
 		cmocka_unit_test(test_unknown_parameter),
 		cmocka_unit_test(test_watch_has_fewer),
+		cmocka_unit_test(test_listeners_have_fewer),
 		cmocka_unit_test(test_long_values_are_cut_in_messages),
 	};
 

@@ -18,6 +18,7 @@
 struct fixture {
 	struct model *model;
 	struct serve_status status;
+	uint64_t top;
 	bool compat_node_exporter;
 	struct text page;
 	uint64_t cookie;
@@ -76,6 +77,7 @@ static const char *make_page(struct fixture *f, enum metrics_format format)
 		.model = f->model,
 		.status = &f->status,
 		.now_ns = 100 * SECOND,
+		.top = f->top,
 		.compat_node_exporter = f->compat_node_exporter,
 	};
 
@@ -129,6 +131,14 @@ static void test_zeros_are_there(void **state)
 	has(page, "tcpwatch_table_entries 0");
 	has(page, "tcpwatch_table_capacity 100");
 	has(page, "tcpwatch_namespaces 0");
+	has(page, "tcpwatch_listener_syn_queue{netns=\"other\",port=\"other\"} 0");
+	has(page, "tcpwatch_listener_accept_queue{netns=\"other\",port=\"other\"} 0");
+	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"other\",port=\"other\"} 0");
+	has(page, "tcpwatch_syn_accounting 0");
+	has(page, "tcpwatch_syn_received_total{port=\"other\"} 0");
+	has(page, "tcpwatch_rst_received_total{port=\"other\"} 0");
+	has(page, "tcpwatch_syncookies_sent_total 0");
+	has(page, "tcpwatch_request_queue_full_total{action=\"drop\"} 0");
 	has(page, "tcpwatch_mode{mode=\"ebpf\"} 1");
 	has(page, "tcpwatch_mode{mode=\"diag\"} 0");
 	has(page, "tcpwatch_build_info{version=\"0.1.0\"} 1");
@@ -213,6 +223,110 @@ static void test_status(void **state)
 	has(page, "tcpwatch_bpf_run_seconds_total{program=\"transitions\"} 0.5");
 	has(page, "tcpwatch_bpf_runs_total{program=\"transitions\"} 12");
 	has(page, "process_start_time_seconds 1790000000.25");
+}
+
+static void listeners(struct fixture *f)
+{
+	static const struct tw_listener rows[] = {
+		{.netns = NETNS, .port = 80, .syn_queue = 129, .backlog = 128},
+		{.netns = NETNS, .port = 80, .syn_queue = 127, .backlog = 128},
+		{.netns = OTHER_NETNS, .port = 80, .accept_queue = 40, .backlog = 50},
+		{.netns = NETNS, .port = 443, .syn_queue = 3, .accept_queue = 2, .backlog = 4096},
+		{.netns = NETNS, .port = 22, .accept_queue = 1, .backlog = 128},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tw_listener row = rows[i];
+
+		row.family = AF_INET;
+		model_listener(f->model, &row);
+	}
+	model_listeners_done(f->model, &(struct tw_tick){.time_ns = SECOND});
+}
+
+static void test_fullest_listeners(void **state)
+{
+	struct fixture *f = *state;
+	const char *page;
+
+	listeners(f);
+	f->top = 2;
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_listener_syn_queue{netns=\"4026531833\",port=\"80\"} 256");
+	has(page, "tcpwatch_listener_syn_queue{netns=\"4026532000\",port=\"80\"} 0");
+	has(page, "tcpwatch_listener_syn_queue{netns=\"other\",port=\"other\"} 3");
+	has(page, "tcpwatch_listener_accept_queue{netns=\"4026531833\",port=\"80\"} 0");
+	has(page, "tcpwatch_listener_accept_queue{netns=\"4026532000\",port=\"80\"} 40");
+	has(page, "tcpwatch_listener_accept_queue{netns=\"other\",port=\"other\"} 3");
+	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"4026531833\",port=\"80\"} 256");
+	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"4026532000\",port=\"80\"} 50");
+	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"other\",port=\"other\"} 4224");
+	f->top = UINT64_MAX;
+	page = make_page(f, METRICS_TEXT);
+	assert_int_equal(count(page, "\ntcpwatch_listener_syn_queue{"), 5);
+	has(page, "tcpwatch_listener_syn_queue{netns=\"other\",port=\"other\"} 0");
+}
+
+static void segments(struct fixture *f, uint32_t netns, uint16_t port, uint64_t syns,
+		     uint64_t resets)
+{
+	model_port(f->model, &(struct tw_port_record){.port = {.netns = netns, .port = port},
+						      .count = {syns, resets}});
+}
+
+static void test_segments(void **state)
+{
+	struct fixture *f = *state;
+	const char *page;
+
+	model_set_slots(f->model, 2);
+	f->status.syn_accounting = true;
+	listeners(f);
+	segments(f, NETNS, 80, 1000, 10);
+	segments(f, OTHER_NETNS, 80, 100, 1);
+	segments(f, NETNS, 443, 7, 0);
+	segments(f, NETNS, 22, 5, 3);
+	segments(f, NETNS, 0, 20, 30);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_syn_accounting 1");
+	has(page, "tcpwatch_syn_received_total{port=\"80\"} 1100");
+	has(page, "tcpwatch_syn_received_total{port=\"443\"} 7");
+	has(page, "tcpwatch_syn_received_total{port=\"other\"} 25");
+	has(page, "tcpwatch_rst_received_total{port=\"80\"} 11");
+	has(page, "tcpwatch_rst_received_total{port=\"443\"} 0");
+	has(page, "tcpwatch_rst_received_total{port=\"other\"} 33");
+}
+
+static void test_netstat(void **state)
+{
+	struct tw_netstat netstat = {.time_ns = SECOND, .netns = NETNS};
+	struct fixture *f = *state;
+	const char *page;
+
+	listeners(f);
+	model_netstat(f->model, &netstat);
+	netstat = (struct tw_netstat){
+		.time_ns = 2 * SECOND,
+		.netns = NETNS,
+		.syncookies_sent = 1,
+		.syncookies_received = 2,
+		.syncookies_failed = 3,
+		.listen_drops = 4,
+		.listen_overflows = 5,
+		.request_queue_full_cookies = 6,
+		.request_queue_full_drops = 7,
+		.aborts_on_overflow = 8,
+	};
+	model_netstat(f->model, &netstat);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_syncookies_sent_total 1");
+	has(page, "tcpwatch_syncookies_received_total 2");
+	has(page, "tcpwatch_syncookies_failed_total 3");
+	has(page, "tcpwatch_listen_drops_total 4");
+	has(page, "tcpwatch_listen_overflows_total 5");
+	has(page, "tcpwatch_request_queue_full_total{action=\"cookies\"} 6");
+	has(page, "tcpwatch_request_queue_full_total{action=\"drop\"} 7");
+	has(page, "tcpwatch_aborts_on_overflow_total 8");
 }
 
 static void test_node_exporter_words(void **state)
@@ -312,6 +426,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unheard_of_transitions_are_summed, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_status, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_fullest_listeners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_segments, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_netstat, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_node_exporter_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_text_names_the_samples, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_openmetrics_names_the_families, set_up,

@@ -112,6 +112,7 @@ static void test_presets(void **state)
 	assert_true(s->syn_accounting);
 	assert_string_equal(s->listen[0], "127.0.0.1:10924");
 	assert_null(s->listen[1]);
+	assert_int_equal(s->top, 10);
 	assert_false(s->compat_node_exporter);
 }
 
@@ -128,6 +129,7 @@ static const char everything[] = "[daemon]\n"
 				 "[metrics]\n"
 				 "listen = 0.0.0.0:1\n"
 				 "listen = [::1]:65535\n"
+				 "top = 100\n"
 				 "compat = node_exporter\n";
 
 static void test_every_key(void **state)
@@ -145,6 +147,7 @@ static void test_every_key(void **state)
 	assert_string_equal(s->listen[0], "0.0.0.0:1");
 	assert_string_equal(s->listen[1], "[::1]:65535");
 	assert_null(s->listen[2]);
+	assert_int_equal(s->top, 100);
 	assert_true(s->compat_node_exporter);
 }
 
@@ -289,6 +292,13 @@ static void test_limits(void **state)
 	refuses(*state, text);
 }
 
+static void test_top(void **state)
+{
+	refuses(*state, "[metrics]\ntop = 0\n");
+	refuses(*state, "[metrics]\ntop = 101\n");
+	refuses(*state, "[metrics]\ntop = all\n");
+}
+
 static void test_needs_restart(void **state)
 {
 	static const struct {
@@ -303,6 +313,7 @@ static void test_needs_restart(void **state)
 		{"[daemon]\nresync_budget = 1%\n", NULL},
 		{"[metrics]\nlisten = off\n", "listen"},
 		{"[metrics]\nlisten = 127.0.0.1:10924\nlisten = 127.0.0.1:2\n", "listen"},
+		{"[metrics]\ntop = 20\n", NULL},
 		{"[metrics]\ncompat = node_exporter\n", NULL},
 	};
 	_cleanup_(settings_freep) struct settings *now = load(*state, "");
@@ -332,6 +343,7 @@ int main(void)
 		TEST(test_listen),
 		TEST(test_listen_off),
 		TEST(test_limits),
+		TEST(test_top),
 		TEST(test_needs_restart),
 	};
 

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+#include "model/listeners.h"
+
+#define HOST 4026531833U
+#define OTHER 4026532200U
+
+static int set_up(void **state)
+{
+	return listeners_new((struct listeners **)state);
+}
+
+static int tear_down(void **state)
+{
+	listeners_free(*state);
+	return 0;
+}
+
+static void listen_on(struct listeners *l, uint32_t netns, uint16_t port, uint32_t syn_queue,
+		      uint32_t accept_queue, uint32_t backlog)
+{
+	const struct tw_listener row = {
+		.netns = netns,
+		.port = port,
+		.family = AF_INET,
+		.syn_queue = syn_queue,
+		.accept_queue = accept_queue,
+		.backlog = backlog,
+	};
+
+	listeners_add(l, &row);
+}
+
+static void count_syns(struct listeners *l, uint16_t port, uint64_t syns, uint64_t now_ms)
+{
+	const struct tw_port_record record = {.port = {.netns = HOST, .port = port},
+					      .count = {.syns = syns, .resets = 1}};
+
+	listeners_count(l, &record, now_ms * NSEC_PER_MSEC);
+}
+
+static size_t row_count(const struct listeners *l)
+{
+	size_t count;
+
+	listeners_rows(l, &count);
+	return count;
+}
+
+static void test_a_look_is_shown_when_it_is_complete(void **state)
+{
+	struct listeners *l = *state;
+
+	assert_int_equal(row_count(l), 0);
+	listen_on(l, HOST, 80, 0, 0, 128);
+	assert_int_equal(row_count(l), 0);
+	assert_null(listeners_port(l, HOST, 80));
+	listeners_done(l);
+	assert_int_equal(row_count(l), 1);
+	assert_non_null(listeners_port(l, HOST, 80));
+	assert_null(listeners_port(l, OTHER, 80));
+	assert_null(listeners_port(l, HOST, 81));
+	listeners_done(l);
+	assert_int_equal(row_count(l), 0);
+	assert_null(listeners_port(l, HOST, 80));
+	assert_int_equal(listeners_missed(l), 0);
+}
+
+static void test_listeners_of_a_port_are_summed(void **state)
+{
+	const struct listener_port *p;
+	struct listeners *l = *state;
+
+	for (unsigned look = 0; look < 3; look++) {
+		listen_on(l, HOST, 80, 3, 1, 128);
+		listen_on(l, HOST, 80, 4, 2, 64);
+		listen_on(l, OTHER, 80, 50, 50, 50);
+		listeners_done(l);
+	}
+	p = listeners_port(l, HOST, 80);
+	assert_int_equal(p->count, 2);
+	assert_int_equal(p->syn_queue, 7);
+	assert_int_equal(p->accept_queue, 3);
+	assert_int_equal(p->backlog, 192);
+	assert_int_equal(row_count(l), 3);
+	assert_int_equal(listeners_port_count(l), 2);
+}
+
+static void test_ports_go(void **state)
+{
+	struct listeners *l = *state;
+
+	for (uint16_t port = 1; port <= 3000; port++)
+		listen_on(l, HOST, port, port, 0, 128);
+	listeners_done(l);
+	assert_int_equal(listeners_port_count(l), 3000);
+	for (uint16_t port = 1; port <= 3000; port += 3)
+		listen_on(l, HOST, port, port, 0, 128);
+	listeners_done(l);
+	assert_int_equal(listeners_port_count(l), 1000);
+	for (uint16_t port = 1; port <= 3000; port++) {
+		const struct listener_port *p = listeners_port(l, HOST, port);
+
+		assert_int_equal(p != NULL, port % 3 == 1);
+		if (p)
+			assert_int_equal(p->syn_queue, port);
+	}
+}
+
+static void test_a_name_is_cut(void **state)
+{
+	struct listeners *l = *state;
+	struct tw_listener row = {.netns = HOST, .port = 80};
+	size_t count;
+
+	memset(row.comm, 'x', sizeof(row.comm));
+	listeners_add(l, &row);
+	listeners_done(l);
+	assert_int_equal(strlen(listeners_rows(l, &count)->comm), TW_COMM_SIZE - 1);
+}
+
+static void test_rate(void **state)
+{
+	const struct listener_port *p;
+	struct listeners *l = *state;
+
+	count_syns(l, 80, 5, 0); /* nobody listens */
+	listen_on(l, HOST, 80, 0, 0, 128);
+	listeners_done(l);
+	p = listeners_port(l, HOST, 80);
+	assert_false(p->counted);
+	count_syns(l, 80, 100, 1000);
+	assert_true(p->counted);
+	assert_int_equal(p->syns, 100);
+	assert_int_equal(p->resets, 1);
+	assert_true(p->syn_rate == 0); /* of all that came before nobody knows when */
+	count_syns(l, 80, 150, 1500);
+	assert_int_equal(p->syns, 150);
+	assert_true(p->syn_rate == 0);
+	count_syns(l, 80, 300, 2000);
+	assert_true(p->syn_rate == 200);
+	count_syns(l, 80, 300, 2500);
+	assert_true(p->syn_rate == 200);
+	count_syns(l, 80, 300, 4000);
+	assert_true(p->syn_rate == 0);
+	count_syns(l, 80, 10, 5000); /* counted anew */
+	count_syns(l, 80, 40, 6000);
+	assert_true(p->syn_rate == 30);
+}
+
+static void request_to(struct listeners *l, int family, const uint8_t address[4], uint16_t port)
+{
+	struct tw_socket request = {.netns = HOST, .sport = port, .family = (uint8_t)family};
+
+	memcpy(request.saddr, address, 4);
+	listeners_add_half_open(l, &request);
+}
+
+static void listen_at(struct listeners *l, int family, const uint8_t address[4], uint16_t port)
+{
+	struct tw_listener row = {
+		.netns = HOST, .port = port, .family = (uint8_t)family, .backlog = 128};
+
+	memcpy(row.saddr, address, 4);
+	listeners_add(l, &row);
+}
+
+/* As the kernel chooses: the address itself before the one that stands for all. A request has its
+ * listener's family, also when it came over IPv4. */
+static void test_half_open_by_dump(void **state)
+{
+	static const uint8_t any[4], a[4] = {10, 0, 0, 1}, b[4] = {10, 0, 0, 2};
+	const struct tw_listener *rows;
+	struct listeners *l = *state;
+	size_t count;
+
+	listen_at(l, AF_INET, any, 80);
+	listen_at(l, AF_INET, a, 80);
+	listen_at(l, AF_INET6, any, 80);
+	request_to(l, AF_INET, a, 80);
+	request_to(l, AF_INET, a, 80);
+	request_to(l, AF_INET, b, 80);
+	request_to(l, AF_INET6, b, 80);
+	request_to(l, AF_INET, b, 81); /* its listener closed meanwhile */
+	listeners_done(l);
+	rows = listeners_rows(l, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(rows[0].syn_queue, 1);
+	assert_int_equal(rows[1].syn_queue, 2);
+	assert_int_equal(rows[2].syn_queue, 1);
+	assert_int_equal(listeners_port(l, HOST, 80)->syn_queue, 4);
+}
+
+static void assert_fullest(const struct listeners *l, size_t most, const uint16_t *ports,
+			   size_t count)
+{
+	const struct listener_port *fullest[8];
+
+	assert_int_equal(listeners_fullest(l, most, fullest), count);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(fullest[i]->port, ports[i]);
+}
+
+#define FULLEST(l, most, ...)                                        \
+	assert_fullest((l), (most), (const uint16_t[]){__VA_ARGS__}, \
+		       ARRAY_SIZE(((const uint16_t[]){__VA_ARGS__})))
+
+static void test_fullest(void **state)
+{
+	struct listeners *l = *state;
+
+	assert_fullest(l, 8, NULL, 0);
+	listen_on(l, HOST, 1, 0, 0, 128);
+	listen_on(l, HOST, 2, 64, 0, 128);
+	listen_on(l, HOST, 3, 64, 128, 128); /* the fuller queue counts */
+	listen_on(l, HOST, 4, 100, 0, 1024); /* a share, not a number */
+	listen_on(l, HOST, 5, 1, 0, 0);
+	listeners_done(l);
+	FULLEST(l, 8, 3, 5, 2, 4, 1);
+	FULLEST(l, 5, 3, 5, 2, 4, 1);
+	FULLEST(l, 3, 3, 5, 2);
+	FULLEST(l, 1, 3);
+	assert_fullest(l, 0, NULL, 0);
+}
+
+/* Of those as full as others it is always the same ones. */
+static void test_fullest_of_equals(void **state)
+{
+	struct listeners *l = *state;
+
+	listen_on(l, OTHER, 1, 0, 0, 128);
+	for (uint16_t port = 9; port > 1; port--)
+		listen_on(l, HOST, port, 0, 0, port);
+	listeners_done(l);
+	FULLEST(l, 3, 2, 3, 4);
+	listen_on(l, HOST, 3, 0, 0, 1);
+	listen_on(l, OTHER, 1, 0, 0, 128);
+	listen_on(l, HOST, 8, 0, 0, 1);
+	listeners_done(l);
+	FULLEST(l, 3, 3, 8, 1);
+}
+
+#define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_a_look_is_shown_when_it_is_complete),
+		test(test_listeners_of_a_port_are_summed),
+		test(test_ports_go),
+		test(test_a_name_is_cut),
+		test(test_rate),
+		test(test_half_open_by_dump),
+		test(test_fullest),
+		test(test_fullest_of_equals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the looks at the listeners, and at the kernel's counters of SYNs, make of the model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "model_fixture.h"
+
+static void listener_of(struct fixture *f, uint32_t netns, uint8_t family, uint16_t port,
+			uint32_t syn_queue)
+{
+	const struct tw_listener row = {
+		.netns = netns,
+		.family = family,
+		.port = port,
+		.syn_queue = syn_queue,
+		.backlog = 128,
+	};
+
+	model_listener(f->m, &row);
+}
+
+static void look(struct fixture *f)
+{
+	model_listeners_done(f->m, &(struct tw_tick){.time_ns = later(f)});
+}
+
+static void segments(struct fixture *f, uint32_t netns, uint16_t port, uint64_t syns)
+{
+	model_port(f->m, &(struct tw_port_record){.port = {.netns = netns, .port = port},
+						  .count = {.syns = syns}});
+}
+
+static void netstat(struct fixture *f, uint32_t netns, uint64_t cookies)
+{
+	f->now_ns += NSEC_PER_SEC;
+	model_netstat(f->m, &(struct tw_netstat){.time_ns = f->now_ns,
+						 .netns = netns,
+						 .syncookies_sent = cookies});
+}
+
+static void gone(struct fixture *f, uint32_t inum)
+{
+	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = inum});
+}
+
+static void test_syn_recv_is_the_queues(void **state)
+{
+	struct fixture *f = *state;
+
+	listener_of(f, HOST, AF_INET, 80, 5);
+	listener_of(f, HOST, AF_INET, 80, 7); /* SO_REUSEPORT */
+	listener_of(f, HOST, AF_INET6, 80, 11);
+	listener_of(f, OTHER, AF_INET, 80, 13);
+	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+	look(f);
+	assert_int_equal(model_connections(f->m, TW_SYN_RECV, NETNS_IPV4), 25);
+	assert_int_equal(model_connections(f->m, TW_SYN_RECV, NETNS_IPV6), 11);
+	assert_int_equal(netns_connections(netns(f, OTHER), TW_SYN_RECV), 13);
+	listener_of(f, HOST, AF_INET, 80, 1);
+	look(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 1);
+}
+
+/* A dump tells who they are; how many there are is still the queues' to say. */
+static void test_requests_are_among_them(void **state)
+{
+	struct fixture *f = *state;
+
+	open_round(f, TW_STATE_BIT(TW_SYN_RECV));
+	row(f, &child, TW_SYN_RECV, TW_SOCKET_REQUEST);
+	close_round(f, TW_STATE_BIT(TW_SYN_RECV));
+	assert_int_equal(connections(f, TW_SYN_RECV), 1);
+	listener_of(f, HOST, AF_INET, 80, 3);
+	look(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 3);
+	listener_of(f, HOST, AF_INET, 80, 0);
+	look(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+	assert_int_equal(table_length(model_table(f->m), TW_SYN_RECV), 0);
+}
+
+static void test_a_real_syn_recv_socket_counts_as_well(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, &client, TW_CLOSE, TW_SYN_SENT);
+	change(f, &client, TW_SYN_SENT, TW_SYN_RECV); /* both opened at once */
+	listener_of(f, HOST, AF_INET, 80, 3);
+	look(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 4);
+}
+
+static void test_malformed_listener(void **state)
+{
+	struct fixture *f = *state;
+	size_t count;
+
+	listener_of(f, HOST, 0, 80, 5);
+	listener_of(f, 0, AF_INET, 80, 5);
+	look(f);
+	listeners_rows(model_listeners(f->m), &count);
+	assert_int_equal(count, 0);
+	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+}
+
+/* Where no iterator tells: the listeners and their queues are those of a full dump. */
+static void test_by_dump(void **state)
+{
+	const struct tw_listener *rows;
+	struct fixture *f = *state;
+	struct tw_socket listener = row_of(&server, TW_LISTEN, TW_SOCKET_FULL);
+	size_t count;
+
+	listener.send_queue = 128;
+	listener.receive_queue = 9;
+	open_round(f, TW_STATES_ALL);
+	model_socket(f->m, &listener);
+	row(f, &child, TW_SYN_RECV, TW_SOCKET_REQUEST);
+	close_round(f, TW_STATES_ALL);
+	rows = listeners_rows(model_listeners(f->m), &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(rows->port, 80);
+	assert_int_equal(rows->syn_queue, 1);
+	assert_int_equal(rows->accept_queue, 9);
+	assert_int_equal(rows->backlog, 128);
+}
+
+static void dump_of_listener(struct fixture *f, uint32_t netns, uint16_t port)
+{
+	const struct socket listener = {.cookie = netns + port, .netns = netns, .sport = port};
+
+	round_begin(f, TW_STATES_ALL);
+	dump_begin(f, netns);
+	row(f, &listener, TW_LISTEN, TW_SOCKET_FULL);
+	dump_end(f, netns, true);
+	round_end(f, TW_STATES_ALL);
+}
+
+/* A namespace that has just come is dumped alone. */
+static void test_by_dump_of_one_namespace(void **state)
+{
+	const struct listeners *listeners;
+	struct fixture *f = *state;
+
+	listeners = model_listeners(f->m);
+	dump_of_listener(f, HOST, 80);
+	dump_of_listener(f, OTHER, 443);
+	assert_int_equal(listeners_port_count(listeners), 2);
+	dump_of_listener(f, OTHER, 444);
+	assert_int_equal(listeners_port_count(listeners), 2);
+	assert_non_null(listeners_port(listeners, HOST, 80));
+	assert_non_null(listeners_port(listeners, OTHER, 444));
+	gone(f, OTHER);
+	dump_of_listener(f, HOST, 80);
+	assert_int_equal(listeners_port_count(listeners), 1);
+}
+
+static void test_which_ports_are_wanted(void **state)
+{
+	const struct tw_port http = {.netns = HOST, .port = 80}, all = {.netns = HOST};
+	struct fixture *f = *state;
+
+	assert_false(model_wants_port(f->m, &all));
+	listener_of(f, HOST, AF_INET, 80, 0);
+	look(f);
+	assert_true(model_wants_port(f->m, &http));
+	assert_true(model_wants_port(f->m, &all));
+	assert_false(netns(f, HOST)->rest_counted);
+	segments(f, HOST, 0, 1);
+	assert_true(netns(f, HOST)->rest_counted);
+	look(f);
+	assert_false(model_wants_port(f->m, &http));
+	assert_true(model_wants_port(f->m, &all));
+	gone(f, HOST);
+	assert_false(model_wants_port(f->m, &all));
+}
+
+static uint64_t all_syns(const struct fixture *f)
+{
+	uint64_t sum = segments_rest(model_segments(f->m)).syns;
+	size_t count;
+	const struct segments_slot *slots = segments_slots(model_segments(f->m), &count);
+
+	for (size_t i = 0; i < count; i++)
+		sum += slots[i].count.syns;
+	return sum;
+}
+
+static void test_syns_outlive_their_namespace(void **state)
+{
+	struct fixture *f = *state;
+
+	model_set_slots(f->m, 5);
+	listener_of(f, OTHER, AF_INET, 80, 0);
+	look(f);
+	segments(f, OTHER, 80, 1000);
+	segments(f, OTHER, 0, 10);
+	assert_int_equal(all_syns(f), 1010);
+	gone(f, OTHER);
+	look(f);
+	segments(f, OTHER, 80, 1001);
+	segments(f, OTHER, 0, 11);
+	for (unsigned i = 0; i < 3; i++)
+		look(f);
+	assert_int_equal(all_syns(f), 1012);
+	assert_int_equal(segments_rest(model_segments(f->m)).syns, 1012);
+}
+
+static void test_cookies_outlive_their_namespace(void **state)
+{
+	const struct tw_netstat *sums;
+	struct fixture *f = *state;
+
+	listener_of(f, HOST, AF_INET, 80, 0);
+	listener_of(f, OTHER, AF_INET, 80, 0);
+	sums = model_netstat_sums(f->m);
+	netstat(f, HOST, 5000); /* before our time */
+	netstat(f, OTHER, 0);
+	assert_int_equal(sums->syncookies_sent, 0);
+	netstat(f, HOST, 5003);
+	netstat(f, OTHER, 20);
+	assert_int_equal(sums->syncookies_sent, 23);
+	gone(f, OTHER);
+	netstat(f, OTHER, 70); /* of one that the model does not know */
+	netstat(f, HOST, 5004);
+	assert_int_equal(sums->syncookies_sent, 24);
+	listener_of(f, OTHER, AF_INET, 80, 0); /* another one, with the number of the first */
+	netstat(f, OTHER, 9);
+	netstat(f, OTHER, 10);
+	assert_int_equal(sums->syncookies_sent, 25);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_syn_recv_is_the_queues),
+		test(test_requests_are_among_them),
+		test(test_a_real_syn_recv_socket_counts_as_well),
+		test(test_malformed_listener),
+		test(test_by_dump),
+		test(test_by_dump_of_one_namespace),
+		test(test_which_ports_are_wanted),
+		test(test_syns_outlive_their_namespace),
+		test(test_cookies_outlive_their_namespace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
