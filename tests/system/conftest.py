@@ -108,5 +108,10 @@ def expiries(request, tmp_path_factory):
         if item.originalname == "test_expiry_after_60_seconds"}
     started = {mode: Expiry(tmp_path_factory.mktemp("expiry"), mode) for mode in sorted(wanted)}
     yield started
+    problems = []
     for expiry in started.values():
-        expiry.end()
+        try:
+            expiry.end()
+        except AssertionError as error:
+            problems.append(str(error))
+    assert not problems, "\n".join(problems)

@@ -68,5 +68,7 @@ class Expiry(threading.Thread):
 
     def end(self):
         self.join()
-        self.namespaces.remove()
-        self.daemon.stop()
+        try:
+            self.namespaces.remove()
+        finally:
+            self.daemon.stop()
