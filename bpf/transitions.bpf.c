@@ -3,11 +3,11 @@
  * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
  * buffer.
  *
- * There are two programs. The kernel does not run a program that is running on the same processor
- * already: when an interrupt comes while a process's transition is told, and the packets that it
- * brings make transitions of their own, those would be missed, without a trace but recursion_misses
- * in struct bpf_prog_info. The second program runs after the first, and tells what the first did
- * not.
+ * There are three programs. The kernel does not run a program that is running on the same processor
+ * already: when an interrupt comes while a process's transition is told, or the process is
+ * preempted, the transitions made meanwhile would be missed, without a trace but recursion_misses
+ * in struct bpf_prog_info. So a second program runs after the first and tells what that did not,
+ * and a third one after the second, which may be held up likewise.
  */
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
@@ -132,29 +132,36 @@ static __always_inline __u64 mark_of(struct sock *sk, int old, int new)
 	return bpf_get_socket_cookie(sk) << 8 | old << 4 | new;
 }
 
+static __always_inline void tell_once(struct sock *sk, int old, int new, __u8 flags)
+{
+	struct tw_cpu *cpu = this_cpu();
+	__u64 mark = mark_of(sk, old, new);
+
+	if (!cpu || !is_followed(sk) || (flags && cpu->told == mark))
+		return;
+	tell(sk, old, new, flags);
+	cpu->told = mark;
+}
+
+/* They run in the order in which they are attached. */
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(transitions, struct sock *sk, int old, int new)
 {
-	struct tw_cpu *cpu = this_cpu();
-
-	if (!cpu || !is_followed(sk))
-		return 0;
-	tell(sk, old, new, 0);
-	cpu->told = mark_of(sk, old, new);
+	tell_once(sk, old, new, 0);
 	return 0;
 }
 
-/* Attached after the other, and so run after it for each transition. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(missed, struct sock *sk, int old, int new)
 {
-	struct tw_cpu *cpu = this_cpu();
+	tell_once(sk, old, new, TW_EVENT_MISSED);
+	return 0;
+}
 
-	if (!cpu || !is_followed(sk))
-		return 0;
-	if (cpu->told == mark_of(sk, old, new))
-		cpu->told = 0;
-	else
-		tell(sk, old, new, TW_EVENT_MISSED);
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(missed_twice, struct sock *sk, int old, int new)
+{
+	tell_once(sk, old, new, TW_EVENT_MISSED);
 	return 0;
 }

@@ -440,6 +440,8 @@ bool model_event(struct model *m, const struct tw_event *e)
 	}
 	m->event_ns = e->time_ns;
 	time_passes(m, e->time_ns);
+	if (e->old_state == e->new_state)
+		return false; /* close() after shutdown(): tcp_close_state() */
 	c = table_find(m->table, e->cookie);
 	if (e->flags & TW_EVENT_MISSED && repeats(c, e))
 		return false;
@@ -931,7 +933,8 @@ void model_netstat(struct model *m, const struct tw_netstat *netstat)
 void model_lost(struct model *m, const struct tw_lost *lost)
 {
 	time_passes(m, lost->time_ns);
-	m->stats.events_lost += lost->count;
+	m->stats.events_lost[EVENT_LOSS_RING_FULL] += lost->ring_full;
+	m->stats.events_lost[EVENT_LOSS_NOT_RUN] += lost->not_run;
 }
 
 static void expire_time_wait(struct model *m)

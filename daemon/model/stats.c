@@ -13,6 +13,12 @@ const char *const connect_failure_labels[CONNECT_FAILURE_COUNT] = {
 #undef X
 };
 
+const char *const event_loss_labels[EVENT_LOSSES] = {
+#define X(name, label) [EVENT_LOSS_##name] = label,
+	EVENT_LOSS_REASONS(X)
+#undef X
+};
+
 const char *const close_reason_labels[CLOSE_REASON_COUNT] = {
 #define X(name, label) [CLOSE_REASON_##name] = label,
 	CLOSE_REASONS(X)
@@ -23,6 +29,15 @@ const char *const close_reason_labels[CLOSE_REASON_COUNT] = {
  * keepalive. */
 const double duration_bounds[DURATION_BOUNDS] = {0.001, 0.01, 0.1,  1,    5,    30,
 						 60,    300,  1800, 7200, 86400};
+
+uint64_t stats_lost(const struct stats *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < EVENT_LOSSES; i++)
+		sum += s->events_lost[i];
+	return sum;
+}
 
 void stats_transition(struct stats *s, unsigned from, unsigned to)
 {

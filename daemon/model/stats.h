@@ -57,10 +57,24 @@ struct histogram {
 
 #define RATE_SECONDS 10 /* rates are means over this time */
 
+/* Why a transition was lost. X(NAME, label) */
+#define EVENT_LOSS_REASONS(X)     \
+	X(RING_FULL, "ring_full") \
+	X(NOT_RUN, "not_run")
+
+enum event_loss {
+#define X(name, label) EVENT_LOSS_##name,
+	EVENT_LOSS_REASONS(X)
+#undef X
+		EVENT_LOSSES
+};
+
+extern const char *const event_loss_labels[EVENT_LOSSES];
+
 struct stats {
 	uint64_t events;
 	uint64_t events_malformed; /* passed over: a state or a family that does not exist */
-	uint64_t events_lost;      /* the ring was full */
+	uint64_t events_lost[EVENT_LOSSES];
 	uint64_t transitions[TW_STATE_SLOTS][TW_STATE_SLOTS]; /* [from][to] */
 	uint64_t entered[TW_STATE_SLOTS];                     /* transitions into the state */
 	uint64_t connect_failures[CONNECT_FAILURE_COUNT];
@@ -74,6 +88,7 @@ struct stats {
 	unsigned sample_count, sample_newest;
 };
 
+uint64_t stats_lost(const struct stats *s);
 void stats_transition(struct stats *s, unsigned from, unsigned to);
 void stats_duration(struct stats *s, unsigned state, uint64_t duration_ns);
 /* Takes a sample once a second has passed since the last. */

@@ -261,7 +261,7 @@ static struct json_object *events_of(const struct stats *stats)
 	struct json_object *events = json_object_new_object();
 
 	add_number(events, "received", stats->events);
-	add_number(events, "lost", stats->events_lost);
+	add_number(events, "lost", stats_lost(stats));
 	add_number(events, "malformed", stats->events_malformed);
 	return events;
 }

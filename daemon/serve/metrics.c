@@ -241,7 +241,9 @@ static void emit_events_malformed(struct page *p)
 
 static void emit_events_lost(struct page *p)
 {
-	integer(p, model_stats(p->input->model)->events_lost, "reason=\"ring_full\"");
+	for (unsigned i = 0; i < EVENT_LOSSES; i++)
+		integer(p, model_stats(p->input->model)->events_lost[i], "reason=\"%s\"",
+			event_loss_labels[i]);
 }
 
 static void emit_resyncs(struct page *p)

@@ -15,9 +15,9 @@
 #define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
 #define SCAN_COST_MAX 1000   /* a scan waits for this many times what the last one took */
 #define NETSTAT_NS NSEC_PER_SEC
-#define WINDOW_NS                                                                      \
-	(400 * NSEC_PER_MSEC) /* of sources: less than a tick, and no rate of a moment \
-			       */
+/* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
+ * milliseconds. */
+#define WINDOW_NS (900 * NSEC_PER_MSEC)
 
 struct sources {
 	struct sources_options options;
@@ -26,6 +26,9 @@ struct sources {
 	struct inventory *inventory;     /* NULL likewise */
 	struct syn *syn;                 /* NULL: SYNs are not counted */
 	uint64_t lost;                   /* as far as it was told */
+	uint64_t told_by_others;         /* transitions for which the first program was not run */
+	uint64_t not_run;                /* that none of them told, as far as it was told */
+	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
 	uint64_t scan_next_ns;
@@ -56,6 +59,7 @@ static void on_event(const struct tw_event *event, void *userdata)
 
 	if (event->netns != s->last_netns)
 		meet_namespace(s, event);
+	s->told_by_others += !!(event->flags & TW_EVENT_MISSED);
 	tell(s, TW_RECORD_EVENT, event);
 }
 
@@ -197,19 +201,40 @@ struct namespaces *sources_namespaces(const struct sources *s)
 	return s->namespaces;
 }
 
+/*
+ * Of the transitions for which the first program was not run, those that the others did not tell
+ * either. A record may still be on its way when the ring is drained, so only what is missing twice
+ * is lost.
+ */
+static uint64_t count_not_run(struct sources *s, uint64_t first_not_run)
+{
+	uint64_t told = s->told_by_others + s->not_run, missing, lost;
+
+	missing = first_not_run > told ? first_not_run - told : 0;
+	lost = missing < s->missing ? missing : s->missing;
+	s->missing = missing - lost;
+	s->not_run += lost;
+	return lost;
+}
+
 size_t sources_drain(struct sources *s)
 {
 	struct tw_lost lost = {.time_ns = now_ns(CLOCK_MONOTONIC)};
+	uint64_t first_not_run;
 	size_t count;
 
 	if (!s->transitions)
 		return 0;
+	first_not_run = transitions_not_run(s->transitions);
 	count = transitions_drain(s->transitions, DRAIN_LIMIT);
-	lost.count = transitions_lost(s->transitions) - s->lost;
-	if (lost.count) {
-		s->lost += lost.count;
+	lost.ring_full = transitions_lost(s->transitions) - s->lost;
+	s->lost += lost.ring_full;
+	/* the programs are run for all namespaces, but tell of what they were not run for as little
+	 * as of others */
+	if (s->options.all)
+		lost.not_run = count_not_run(s, first_not_run);
+	if (lost.ring_full || lost.not_run)
 		tell(s, TW_RECORD_LOST, &lost);
-	}
 	return count;
 }
 
@@ -259,13 +284,16 @@ static uint64_t look_at_ports(struct sources *s)
 }
 
 /* Of windows in which nothing came the first is told, and that costs a read of the sketch. */
-static void look_at_sources(struct sources *s, uint64_t syns, uint64_t time_ns)
+static void look_at_syns(struct sources *s, uint64_t time_ns)
 {
 	struct tw_source_summary summary;
-	bool came = syns != s->syns;
+	uint64_t syns;
+	bool came;
 
 	if (time_ns - s->window_ns < WINDOW_NS)
 		return;
+	syns = look_at_ports(s);
+	came = syns != s->syns;
 	if ((came || s->syns_came) && !syn_sources(s->syn, s->window_ns, time_ns, &summary))
 		tell(s, TW_RECORD_SOURCES, &summary);
 	s->window_ns = time_ns;
@@ -294,7 +322,7 @@ void sources_look(struct sources *s)
 	if (s->inventory && !inventory_listeners(s->inventory, on_listener, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
 	if (s->syn)
-		look_at_sources(s, look_at_ports(s), tick.time_ns);
+		look_at_syns(s, tick.time_ns);
 	look_at_netstat(s, tick.time_ns);
 }
 
@@ -337,16 +365,16 @@ bool sources_scan_due(const struct sources *s)
 
 void sources_scan(struct sources *s)
 {
-	uint64_t started = now_ns(CLOCK_MONOTONIC), took;
+	uint64_t now = now_ns(CLOCK_MONOTONIC), started, took;
 
-	if (!s->scan_now && started < s->scan_next_ns)
+	if (!s->scan_now && now < s->scan_next_ns)
 		return;
 	s->scan_now = false;
+	started = now_ns(CLOCK_THREAD_CPUTIME_ID);
 	namespaces_scan(s->namespaces);
 	close_unused(s);
-	took = now_ns(CLOCK_MONOTONIC) - started;
-	s->scan_next_ns = started +
-			  (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
+	took = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+	s->scan_next_ns = now + (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
 }
 
 size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS])

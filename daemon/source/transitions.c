@@ -113,10 +113,11 @@ static int attach(struct transitions *t)
 	struct transitions_bpf *s = t->skeleton;
 
 	s->links.transitions = bpf_program__attach(s->progs.transitions);
-	if (!s->links.transitions)
-		return -errno;
-	s->links.missed = bpf_program__attach(s->progs.missed);
-	return s->links.missed ? 0 : -errno;
+	if (s->links.transitions)
+		s->links.missed = bpf_program__attach(s->progs.missed);
+	if (s->links.missed)
+		s->links.missed_twice = bpf_program__attach(s->progs.missed_twice);
+	return s->links.missed_twice ? 0 : -errno;
 }
 
 static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
@@ -215,11 +216,23 @@ uint64_t transitions_malformed(const struct transitions *t)
 	return t->malformed;
 }
 
+uint64_t transitions_not_run(const struct transitions *t)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(t->skeleton->progs.transitions), &info, &size) <
+	    0)
+		return 0;
+	return info.recursion_misses;
+}
+
 int transitions_costs(const struct transitions *t,
 		      struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
-	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {t->skeleton->progs.transitions,
-								    t->skeleton->progs.missed};
+	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {
+		t->skeleton->progs.transitions, t->skeleton->progs.missed,
+		t->skeleton->progs.missed_twice};
 	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
 	for (size_t i = 0; i < TRANSITIONS_PROGRAMS; i++) {

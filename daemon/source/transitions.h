@@ -34,6 +34,9 @@ int transitions_listeners_fd(const struct transitions *t);
 size_t transitions_drain(struct transitions *t, size_t limit);
 /* Transitions that found the ring full, since the start. */
 uint64_t transitions_lost(const struct transitions *t);
+/* Transitions for which the first program was not run, as it was running on the same processor; the
+ * others tell most of them. */
+uint64_t transitions_not_run(const struct transitions *t);
 /* Records of a wrong size: never, unless the two halves of tcpwatch are not of one build. */
 uint64_t transitions_malformed(const struct transitions *t);
 
@@ -43,7 +46,7 @@ struct transitions_cost {
 	uint64_t run_ns, runs;
 };
 
-#define TRANSITIONS_PROGRAMS 2
+#define TRANSITIONS_PROGRAMS 3
 
 /* 0, or a negative errno. */
 int transitions_costs(const struct transitions *t,

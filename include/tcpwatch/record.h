@@ -24,7 +24,7 @@ enum tw_record_type {
 	TW_RECORD_ROUND_END,   /* struct tw_round */
 	TW_RECORD_COUNTERS,    /* struct tw_counters: the kernel's own sums for one namespace */
 	TW_RECORD_NETNS_GONE,  /* struct tw_dump: a namespace has no process and no socket left */
-	TW_RECORD_LOST,        /* struct tw_lost: transitions that found the ring full */
+	TW_RECORD_LOST,        /* struct tw_lost: transitions that were lost on their way */
 	TW_RECORD_TICK,        /* struct tw_tick: time goes on */
 	TW_RECORD_LISTENER,    /* struct tw_listener: one listener, of a look at all of them */
 	TW_RECORD_LISTENERS,   /* struct tw_tick: that look is complete */
@@ -135,7 +135,8 @@ struct tw_netstat {
 
 struct tw_lost {
 	__u64 time_ns;
-	__u64 count; /* since the previous such record */
+	__u64 ring_full; /* transitions that found no room, since the previous such record */
+	__u64 not_run;   /* transitions for which no program was run, likewise */
 };
 
 struct tw_tick {

@@ -51,7 +51,7 @@ STRUCT_ROUND = struct.Struct("=QI4x")
 STRUCT_DUMP = struct.Struct("=QII")
 STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB8x16s16s")
 STRUCT_COUNTERS = struct.Struct("=QIII4x")
-STRUCT_LOST = struct.Struct("=QQ")
+STRUCT_LOST = struct.Struct("=QQ8x")
 STRUCT_TICK = struct.Struct("=Q")
 assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 80, 24)
 

@@ -43,9 +43,6 @@ def test_several_namespaces(daemon, make_netns):
 
 def test_no_drift_under_load(daemon, netns):
     """Each time that dumps find what events had not told, the daemon has known of a loss.
-
-    Some are lost even with room in the ring: the kernel does not run a BPF program on a processor on which it
-    runs already (recursion_misses in `bpftool prog show`), and a softirq may come in the midst of one.
     """
     load = netns.load(seed=13, seconds=8, keep=0.002)
     drift = 0
@@ -56,16 +53,25 @@ def test_no_drift_under_load(daemon, netns):
     assert_right_when_quiet(daemon, netns)
 
 
-def test_missed_by_recursion_is_lost(daemon, netns):
-    """What the kernel did not let the program see is counted with what the ring had no room for."""
-    load = netns.load(seed=14, seconds=6)
-    load.wait()
+def test_missed_by_the_first_program_is_told_by_the_second(daemon, netns):
+    """The kernel does not run a BPF program on a processor on which it runs already (recursion_misses in
+    `bpftool prog show`): a softirq may come in the midst of it, with transitions of its own. None may be amiss."""
+    missed = 0
+    for seed in range(14, 20):
+        netns.load(seed=seed, seconds=2).wait()
+        missed = sum(recursion_misses(daemon))
+        if missed:
+            break
+    assert lost(daemon) == 0, "the ring overflowed, which says nothing of what is tested here"
+    assert daemon.resync()["last_drift"] == 0, f"{missed} times a program was not run"
+    assert_right_when_quiet(daemon, netns)
+
+
+def recursion_misses(daemon):
     programs = json.loads(subprocess.run(
         ["bpftool", "--json", "prog", "show"], capture_output=True, check=True).stdout)
     ours = bpf_programs(daemon)
-    missed = sum(p.get("recursion_misses", 0) for p in programs if p["id"] in ours)
-    assert wait_for(lambda: lost(daemon) >= missed, 5, lambda: (lost(daemon), missed))
-    assert_right_when_quiet(daemon, netns)
+    return [p.get("recursion_misses", 0) for p in programs if p["id"] in ours]
 
 
 def bpf_programs(daemon):

@@ -125,6 +125,7 @@ static void test_zeros_are_there(void **state)
 	has(page, "tcpwatch_events_total 0");
 	has(page, "tcpwatch_events_malformed_total 0");
 	has(page, "tcpwatch_events_lost_total{reason=\"ring_full\"} 0");
+	has(page, "tcpwatch_events_lost_total{reason=\"not_run\"} 0");
 	has(page, "tcpwatch_resyncs_total{cause=\"loss\"} 0");
 	has(page, "tcpwatch_resync_drift{state=\"time_wait\"} 0");
 	has(page, "tcpwatch_resync_duration_seconds 0");

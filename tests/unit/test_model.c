@@ -477,9 +477,10 @@ static void test_lost(void **state)
 {
 	struct fixture *f = *state;
 
-	model_lost(f->m, &(struct tw_lost){.time_ns = later(f), .count = 3});
-	model_lost(f->m, &(struct tw_lost){.time_ns = later(f), .count = 4});
-	assert_int_equal(model_stats(f->m)->events_lost, 7);
+	model_lost(f->m, &(struct tw_lost){.time_ns = later(f), .ring_full = 3});
+	model_lost(f->m, &(struct tw_lost){.time_ns = later(f), .not_run = 4});
+	assert_int_equal(model_stats(f->m)->events_lost[EVENT_LOSS_RING_FULL], 3);
+	assert_int_equal(stats_lost(model_stats(f->m)), 7);
 }
 
 /* Time never goes back, whatever the records say. */
