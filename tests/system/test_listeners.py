@@ -190,7 +190,7 @@ def test_closed(daemon, netns):
     address = listener.getsockname()
     listener.close()
     wait_for(lambda: not daemon.listeners(netns=netns.inum), 3, "the listener to be gone")
-    assert daemon.status().states_of(netns.inum)["syn_recv"] == 0
+    wait_for(lambda: daemon.status().states_of(netns.inum)["syn_recv"] == 0, 3, "the half-open ones to be gone")
     netns.listener(port=address[1])
     assert_listeners(daemon, netns)
 
