@@ -279,10 +279,16 @@ class Daemon:
         assert answer.status == 200, answer
         return Status(json.loads(answer.body))
 
-    def connections(self, **filters):
-        answer = self.control("/v1/connections?" + urllib.parse.urlencode(filters))
+    def rows(self, path, filters):
+        answer = self.control(f"{path}?" + urllib.parse.urlencode(filters))
         assert answer.status == 200, answer
         return [json.loads(line) for line in answer.body.splitlines() if line.strip()]
+
+    def connections(self, **filters):
+        return self.rows("/v1/connections", filters)
+
+    def listeners(self, **filters):
+        return self.rows("/v1/listeners", filters)
 
     def metrics(self):
         with self.scraper() as scrape:

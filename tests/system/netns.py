@@ -13,9 +13,11 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
+FLOOD = pathlib.Path(os.environ.get("TCPWATCH_OUTPUT", HERE.parents[1] / ".output")) / "tests/bench/flood"
 RUN = pathlib.Path("/run/netns")
 PREFIX = "tcpwatch"
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+VETH = {socket.AF_INET: ("192.0.2.1", "192.0.2.2"), socket.AF_INET6: ("fd00:2::1", "fd00:2::2")}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,6 +87,22 @@ class Load:
         assert self.process.wait(timeout=30) == 0
 
 
+class Flood:
+    """The other end of tests/bench/flood: SYNs from addresses that nobody has."""
+
+    def __init__(self, netns, to, **options):
+        host, port = (to if isinstance(to, tuple) else to.getsockname())[:2]
+        words = [f"--{key}={value}" for key, value in options.items()]
+        self.process = netns.popen(FLOOD, "--to", host, "--port", port, *words, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "{}\n", "the flood has failed"
+
+    def wait(self):
+        """Until it ends; how many it sent."""
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["refused"] == 0
+        return answer["sent"]
+
+
 class Namespace:
     def __init__(self, name):
         self.name = name
@@ -130,6 +148,10 @@ class Namespace:
     def load(self, **words):
         return Load(self, **words)
 
+    def flood(self, to, **options):
+        """SYNs to a listener, or an address that none has any more."""
+        return Flood(self, to, **options)
+
     @contextlib.contextmanager
     def inside(self):
         """Sockets made by this thread belong to the namespace."""
@@ -150,12 +172,13 @@ class Namespace:
         self.sockets.append(s)
         return s
 
-    def listener(self, family=socket.AF_INET, port=0, backlog=128, dual=False, protocol=0):
+    def listener(self, family=socket.AF_INET, port=0, backlog=128, dual=False, protocol=0, host=None,
+                 share=False):
         s = self.open_socket(family, protocol)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if dual:
-            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        s.bind(("::" if dual else LOOPBACK[family], port))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if share else socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
+        s.bind((host or ("::" if dual else LOOPBACK[family]), port))
         s.listen(backlog)
         return s
 
@@ -187,6 +210,25 @@ class Namespace:
                 if stream and not stream.closed:
                     stream.close()
         subprocess.run(["ip", "netns", "del", self.name], check=True)
+
+
+def veth(first, second):
+    """Joins two namespaces. The first sends what is for nobody it knows to the second, which drops it."""
+    subprocess.run(
+        ["ip", "link", "add", "tw0", "netns", first.name, "type", "veth",
+         "peer", "name", "tw1", "netns", second.name], check=True)
+    for space, device, number in ((first, "tw0", 1), (second, "tw1", 2)):
+        space.run("ip", "address", "add", f"192.0.2.{number}/24", "dev", device)
+        space.run("ip", "address", "add", f"fd00:2::{number}/64", "dev", device, "nodad")
+        space.run("ip", "link", "set", device, "up")
+
+
+def route_back(first):
+    """Answers of the first go to the second, whoever they are for."""
+    first.run("ip", "route", "add", "default", "via", VETH[socket.AF_INET][1])
+    first.run("ip", "-6", "route", "add", "default", "via", VETH[socket.AF_INET6][1])
+    for device in ("all", "tw0"):
+        first.sysctl(f"net.ipv4.conf.{device}.rp_filter", 0)
 
 
 class Namespaces:

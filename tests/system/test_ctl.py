@@ -140,6 +140,8 @@ def status(**changes):
         "namespaces": [{"netns": OWN_NETNS, "states": states}],
         "events": {"received": 1234567, "lost": 0, "malformed": 0},
         "resync": {"count": 7, "last_drift": 2, "last_cause": "loss", "last_seconds": 0.0124},
+        "syn_accounting": True,
+        "syn": {"rate": 1234.567, "prefixes": 2, "top_prefix": "203.0.113.0/24", "top_share": 0.98},
         "alerts": {"pending": 0, "firing": 0}, **changes}
 
 
@@ -350,6 +352,7 @@ up           2h05m, tcpwatchd 0.1.0 on Linux 6.1.0
 connections  6564
 states       established=148 syn_recv=1 time_wait=391 close_wait=6012 listen=12
 namespaces   1
+SYNs         1235/s from about 2 networks, most from 203.0.113.0/24
 events       1234567 received, 0 lost
 resyncs      7; the last one: cause loss, 12 ms, 2 connections corrected
 """

@@ -13,7 +13,7 @@ def half_open(netns, listener, count):
     netns.drop(f"tcp sport {listener.getsockname()[1]} tcp flags & (syn|ack) == (syn|ack)")
     clients = []
     for _ in range(count):
-        client = netns.open_socket()
+        client = netns.open_socket(listener.family)
         client.setblocking(False)
         client.connect_ex(listener.getsockname())
         clients.append(client)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from netns import HERE, RUN, Holder
+from netns import HERE, RUN, Holder, veth
 from oracle import (
     assert_right_when_quiet, assert_settles, counts, wait_for)
 
@@ -43,15 +43,6 @@ def test_connection_between_two(daemon, netns, other_netns):
         client.close()
     assert_right_when_quiet(daemon, netns, other_netns)
     assert daemon.status().states_of(other_netns.inum)["fin_wait2"] == 4
-
-
-def veth(first, second):
-    subprocess.run(
-        ["ip", "link", "add", "tw0", "netns", first.name, "type", "veth",
-         "peer", "name", "tw1", "netns", second.name], check=True)
-    for space, device, address in ((first, "tw0", "192.0.2.1"), (second, "tw1", "192.0.2.2")):
-        space.run("ip", "address", "add", f"{address}/24", "dev", device)
-        space.run("ip", "link", "set", device, "up")
 
 
 def test_socket_belongs_where_it_was_opened(daemon, netns, other_netns):
