@@ -182,7 +182,7 @@ check-replay: $(OUT)/tcpwatchd ## recorded streams in virtual time (no root need
 check-system: $(programs) $(OUT)/tests/bench/flood ## real sockets in network namespaces of the tests' own (root)
 	$(run_pytest) tests/system
 
-check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 30 minutes; KERNELS="6.1 5.10")
+check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 40 minutes; KERNELS="6.1 5.10")
 	packaging/install-deps vm
 	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 

@@ -18,8 +18,10 @@ FOLLOWING = (
     " --ignore=tests/system/test_http.py"
     " --deselect=tests/system/test_lifecycle.py::test_metrics_agree_with_promtool")
 
-# 5.10 does not take the BPF program.
-POLLING = "tests/vm/guest/test_without_bpf.py tests/system -k 'without_bpf or diag'"
+# 5.10 does not take the BPF program; Debian's has no MPTCP, and its `ss --kill` does not end a TIME_WAIT.
+POLLING = (
+    "tests/vm/guest/test_without_bpf.py tests/system"
+    " -k 'without_bpf or (diag and not mptcp and not killed_by_ss)'")
 
 KERNELS = {
     "6.1": Kernel("bookworm", FOLLOWING),

@@ -21,7 +21,7 @@ def mode():
 
 
 def test_falls_back(daemon, netns):
-    fell_back(daemon, "polling sock_diag", "kernel")
+    fell_back(daemon, "polling sock_diag", "Linux 5.15 or later", "unknown func")
 
 
 def test_counts(make_daemon, netns):
@@ -52,5 +52,5 @@ def test_refuses(make_daemon):
     assert daemon.wait(30) == 1, daemon.text()
     assert not daemon.socket.exists()
     errors = [text for priority, text in daemon.messages() if priority <= 3]
-    assert len(errors) == 1 and "BPF" in errors[0], daemon.text()
+    assert len(errors) == 1 and "BPF" in errors[0] and "Linux 5.15 or later" in errors[0], daemon.text()
     daemon.expect("BPF")
