@@ -53,7 +53,7 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	const struct tcp_sock *tcp;
 	struct sock *sk = ctx->sk;
 
-	if (!sk || !owner || sk->__sk_common.skc_state != TW_LISTEN)
+	if (!sk || !owner)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
@@ -65,6 +65,10 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	row.pid = owner->pid;
 	row.holders = owner->holders;
 	row.syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
+	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
+	if (row.closed && !row.syn_queue)
+		return 0;
 	row.accept_queue = sk->sk_ack_backlog;
 	row.backlog = sk->sk_max_ack_backlog;
 	row.port = sk->__sk_common.skc_num;

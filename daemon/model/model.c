@@ -858,7 +858,8 @@ void model_listener(struct model *m, const struct tw_listener *row)
 	netns_at(m->netns, (size_t)index)
 		->half_open_next[row->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4] +=
 		row->syn_queue;
-	listeners_add(m->listeners, row);
+	if (!row->closed)
+		listeners_add(m->listeners, row);
 }
 
 static void drop_requests(struct model *m, int index)

@@ -148,6 +148,8 @@ def test_dump_tells_the_kinds_apart(netns):
     for kind in ("established", "half_closed", "orphan", "time_wait", "syn_recv"):
         holder.hold(kind)
     listener = netns.listener()
+    # the half-closed one's FIN is acknowledged a moment later
+    wait_for(lambda: FIN_WAIT1 not in {r.state for r in dump(netns)}, 5, "the FINs to be acknowledged")
     rows = dump(netns)
     assert {r.state for r in rows if INET_DIAG_SHUTDOWN not in r.attributes} == {3, 5, 6}
     full = [r for r in rows if INET_DIAG_SHUTDOWN in r.attributes]

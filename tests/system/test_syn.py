@@ -198,7 +198,8 @@ def test_metrics(own, ends):
         assert len(now) <= 3
         for key, value in last.items():
             assert now.get(key, value) >= value, key
-        assert last.keys() <= now.keys()
+        # a port's place goes to another one for far more segments alone
+        assert all(2 * last[key] < max(now.values()) for key in last.keys() - now.keys())
         last = now
     # the scrapes are connections too, and SYNs of the same namespace: one each
     grown = metrics.sum("tcpwatch_syn_received_total") - before.sum("tcpwatch_syn_received_total")
