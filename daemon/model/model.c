@@ -846,7 +846,9 @@ void model_netns_gone(struct model *m, const struct tw_dump *netns)
 
 void model_listener(struct model *m, const struct tw_listener *row)
 {
-	int index = netns_index(m->netns, row->netns);
+	/* what is left of a closed listener does not bring back a namespace that has gone */
+	int index = row->closed ? netns_find(m->netns, row->netns)
+				: netns_index(m->netns, row->netns);
 
 	if (index < 0 || !family_valid(row->family))
 		return;
