@@ -219,6 +219,8 @@ static void rearrange(struct segments *s)
 	struct segments_slot *idlest;
 	uint16_t busiest;
 
+	while (s->used < s->limit && (busiest = busiest_without_slot(s)))
+		take(s, busiest);
 	while ((idlest = idlest_slot(s)) && (busiest = busiest_without_slot(s))) {
 		if (s->recent[busiest] <=
 		    (uint64_t)s->recent[idlest->port] * LEAD_FACTOR + LEAD_MIN)

@@ -193,6 +193,29 @@ static void test_port_goes(void **state)
 }
 
 /* A read that failed is no sign that a counter is gone. */
+/* Not to the first that is told: its series would begin anew although nothing wants it. */
+static void test_a_free_slot_goes_to_the_busiest(void **state)
+{
+	struct fixture *f = *state;
+
+	tell(f, HOST, 1, 3);
+	tell(f, HOST, 2, 500);
+	tell(f, HOST, 3, 400);
+	tell(f, HOST, 4, 300);
+	look(f); /* 3 takes the slot of 1 */
+	assert_int_equal(syns(f, 1), NO_SLOT);
+	tell(f, HOST, 1, 4);
+	tell(f, HOST, 4, 301);
+	tell_all(f, HOST, 3, 400, 0, false);
+	tell(f, HOST, 2, 501);
+	look(f);
+	look(f); /* 3 is gone */
+	tell(f, HOST, 1, 5);
+	tell(f, HOST, 4, 302);
+	assert_int_equal(syns(f, 1), NO_SLOT);
+	assert_int_equal(syns(f, 4), 1);
+}
+
 static void test_not_told_once(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +337,7 @@ int main(void)
 		test(test_a_flood_gets_a_slot),
 		test(test_slots_are_sticky),
 		test(test_port_goes),
+		test(test_a_free_slot_goes_to_the_busiest),
 		test(test_not_told_once),
 		test(test_removed_and_added_between_two_looks),
 		test(test_fewer_and_more_slots),
