@@ -96,9 +96,12 @@ void segments_set_slots(struct segments *s, size_t slots)
 
 static struct segments_slot *unused_slot(struct segments *s)
 {
-	for (size_t i = 0; i < s->used; i++)
-		if (!s->slots[i].count.syns && !s->slots[i].count.resets)
+	for (size_t i = 0; i < s->used; i++) {
+		const struct segments_slot *slot = &s->slots[i];
+
+		if (!slot->earned && !slot->count.syns && !slot->count.resets)
 			return &s->slots[i];
+	}
 	return NULL;
 }
 
@@ -220,13 +223,13 @@ static void rearrange(struct segments *s)
 	uint16_t busiest;
 
 	while (s->used < s->limit && (busiest = busiest_without_slot(s)))
-		take(s, busiest);
+		take(s, busiest)->earned = true;
 	while ((idlest = idlest_slot(s)) && (busiest = busiest_without_slot(s))) {
 		if (s->recent[busiest] <=
 		    (uint64_t)s->recent[idlest->port] * LEAD_FACTOR + LEAD_MIN)
 			return;
 		give_up(s, idlest);
-		take(s, busiest);
+		take(s, busiest)->earned = true;
 	}
 }
 

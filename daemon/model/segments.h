@@ -23,6 +23,7 @@ struct segments;
 
 struct segments_slot {
 	uint16_t port;
+	bool earned; /* given for what had come for the port before, though the count is at 0 */
 	struct tw_port_count count;
 };
 
