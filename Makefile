@@ -51,7 +51,8 @@ say = @printf '  %-5s %s\n'
 endif
 
 base_sources := $(wildcard daemon/base/*.c)
-daemon_sources := $(wildcard daemon/*.c daemon/source/*.c daemon/model/*.c daemon/serve/*.c)
+daemon_sources := $(wildcard daemon/*.c daemon/source/*.c daemon/model/*.c daemon/alert/*.c \
+	daemon/serve/*.c)
 ctl_sources := $(wildcard daemon/ctl/*.c)
 unit_sources := $(wildcard tests/unit/test_*.c)
 bpf_sources := $(wildcard bpf/*.bpf.c)
