@@ -182,6 +182,8 @@ static const struct conf_row rows[] = {
 	},
 };
 
+static const struct conf_table table = {.rows = rows, .n_rows = ARRAY_SIZE(rows)};
+
 _Static_assert(ARRAY_SIZE(rows) <= CONF_ROWS_MAX, "conf_read() has a bit for each row");
 
 static int is_dropin(const struct dirent *entry)
@@ -201,7 +203,7 @@ static int compare_names(const struct dirent **a, const struct dirent **b)
 static int read_file(const char *path, struct settings *s)
 {
 	char message[CONF_MESSAGE_SIZE];
-	int r = conf_read(rows, ARRAY_SIZE(rows), path, s, message);
+	int r = conf_read(&table, path, s, message);
 
 	if (r < 0)
 		log_error("%s", message);
@@ -272,7 +274,7 @@ int settings_load(const char *file, struct settings **ret)
 
 	if (!s)
 		return -ENOMEM;
-	r = conf_preset(rows, ARRAY_SIZE(rows), s);
+	r = conf_preset(&table, s);
 	if (r < 0)
 		return r;
 	if (!may_be_missing(file)) {
@@ -291,19 +293,19 @@ struct settings *settings_free(struct settings *s)
 {
 	if (!s)
 		return NULL;
-	conf_clear(rows, ARRAY_SIZE(rows), s);
+	conf_clear(&table, s);
 	free(s);
 	return NULL;
 }
 
 void settings_print(const struct settings *s, FILE *out)
 {
-	conf_print(rows, ARRAY_SIZE(rows), s, out);
+	conf_print(&table, s, out);
 }
 
 void settings_visit(const struct settings *s, conf_visitor visitor, void *userdata)
 {
-	conf_visit(rows, ARRAY_SIZE(rows), s, visitor, userdata);
+	conf_visit(&table, s, visitor, userdata);
 }
 
 const char *settings_needs_restart(const struct settings *now, const struct settings *then)

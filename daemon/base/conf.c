@@ -25,14 +25,18 @@
 #define GUESS_LENGTH_MAX 48     /* longest word for which a nearest one is looked for */
 #define GUESS_DISTANCE_MAX 3    /* letters that may be wrong in it */
 
-struct table {
+/* What the keys of the section at hand are for. */
+struct target {
 	const struct conf_row *rows;
 	size_t n_rows;
+	void *values;
+	const struct conf_group *group; /* NULL: of none */
 };
 
 /* What goes on while one file is read. */
 struct reading {
-	struct table table;
+	const struct conf_table *table;
+	struct target target;
 	const char *path;
 	FILE *file;
 	void *values;
@@ -40,7 +44,8 @@ struct reading {
 	int line;  /* the one that inih has in hand, from 1 */
 	int error; /* first one, negative errno */
 	int error_line;
-	uint64_t seen; /* bit of a row that this file has set */
+	uint64_t seen;  /* bit of a row that this file has set */
+	uint64_t noted; /* bit of a group that has noted the file's path */
 };
 
 /* Messages. */
@@ -109,7 +114,7 @@ static void append(char *text, size_t size, const char *more)
 	snprintf(text + used, size - used, "%s", more);
 }
 
-static bool first_of_section(const struct table *table, size_t i)
+static bool first_of_section(const struct conf_table *table, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
 		if (strcmp(table->rows[j].section, table->rows[i].section) == 0)
@@ -117,45 +122,65 @@ static bool first_of_section(const struct table *table, size_t i)
 	return true;
 }
 
-static void fail_section(struct reading *reading, const char *name)
+struct guessing {
+	const char *word;
+	const char *best; /* NULL: none is near */
+	size_t best_distance;
+	char known[LIMITS_SIZE];
+};
+
+static void guess_section(struct guessing *guessing, const char *section, const char *name)
 {
-	const struct table *table = &reading->table;
-	size_t best_distance = GUESS_DISTANCE_MAX + 1;
-	char known[LIMITS_SIZE] = "";
-	const char *best = NULL;
+	guess(guessing->word, section, &guessing->best, &guessing->best_distance);
+	append(guessing->known, sizeof(guessing->known), guessing->known[0] ? ", [" : "[");
+	append(guessing->known, sizeof(guessing->known), section);
+	append(guessing->known, sizeof(guessing->known), name);
+}
 
-	for (size_t i = 0; i < table->n_rows; i++) {
-		const char *section = table->rows[i].section;
+/* word: the name up to its first blank. */
+static void fail_section(struct reading *reading, const char *name, const char *word)
+{
+	const struct conf_table *table = reading->table;
+	struct guessing guessing = {.word = word, .best_distance = GUESS_DISTANCE_MAX + 1};
 
-		if (!first_of_section(table, i))
-			continue;
-		guess(name, section, &best, &best_distance);
-		append(known, sizeof(known), known[0] ? ", [" : "[");
-		append(known, sizeof(known), section);
-		append(known, sizeof(known), "]");
-	}
-	if (best)
-		fail(reading, "unknown section [%s]; did you mean [%s]?", name, best);
+	for (size_t i = 0; i < table->n_rows; i++)
+		if (first_of_section(table, i))
+			guess_section(&guessing, table->rows[i].section, "]");
+	for (size_t i = 0; i < table->n_groups; i++)
+		guess_section(&guessing, table->groups[i].section, " NAME]");
+	if (guessing.best)
+		fail(reading, "unknown section [%s]; did you mean [%s%s]?", name, guessing.best,
+		     name + strlen(word));
 	else
-		fail(reading, "unknown section [%s]; the sections are %s", name, known);
+		fail(reading, "unknown section [%s]; the sections are %s", name, guessing.known);
+}
+
+/* The section of which it is a key, or NULL. */
+static const char *section_with_key(const struct conf_table *table, const char *key)
+{
+	for (size_t i = 0; i < table->n_rows; i++)
+		if (strcmp(table->rows[i].key, key) == 0)
+			return table->rows[i].section;
+	for (size_t i = 0; i < table->n_groups; i++)
+		for (size_t j = 0; j < table->groups[i].n_rows; j++)
+			if (strcmp(table->groups[i].rows[j].key, key) == 0)
+				return table->groups[i].section;
+	return NULL;
 }
 
 /* section: a known one. */
 static void fail_key(struct reading *reading, const char *section, const char *key)
 {
-	const struct table *table = &reading->table;
+	const struct target *target = &reading->target;
 	size_t best_distance = GUESS_DISTANCE_MAX + 1;
-	const char *best = NULL, *elsewhere = NULL;
+	const char *best = NULL, *elsewhere = section_with_key(reading->table, key);
 	char known[LIMITS_SIZE] = "";
 
-	for (size_t i = 0; i < table->n_rows; i++) {
-		const struct conf_row *row = &table->rows[i];
+	for (size_t i = 0; i < target->n_rows; i++) {
+		const struct conf_row *row = &target->rows[i];
 
-		if (strcmp(row->section, section) != 0) {
-			if (strcmp(row->key, key) == 0)
-				elsewhere = row->section;
+		if (!target->group && strcmp(row->section, section) != 0)
 			continue;
-		}
 		guess(key, row->key, &best, &best_distance);
 		append(known, sizeof(known), known[0] ? ", " : "");
 		append(known, sizeof(known), row->key);
@@ -171,16 +196,13 @@ static void fail_key(struct reading *reading, const char *section, const char *k
 
 static void fail_outside(struct reading *reading, const char *key)
 {
-	const struct table *table = &reading->table;
+	const char *section = section_with_key(reading->table, key);
 
-	for (size_t i = 0; i < table->n_rows; i++)
-		if (strcmp(table->rows[i].key, key) == 0) {
-			fail(reading, "\"%s\" stands outside a section; put [%s] before it", key,
-			     table->rows[i].section);
-			return;
-		}
-	fail(reading, "\"%s\" stands outside a section; put [%s] or the like before it", key,
-	     table->rows[0].section);
+	if (section)
+		fail(reading, "\"%s\" stands outside a section; put [%s] before it", key, section);
+	else
+		fail(reading, "\"%s\" stands outside a section; put [%s] or the like before it",
+		     key, reading->table->rows[0].section);
 }
 
 static const char *const type_names[] = {
@@ -188,6 +210,7 @@ static const char *const type_names[] = {
 	[CONF_SIZE] = "a size such as 8M,",
 	[CONF_TIME] = "a time such as 500ms, 30s, 5m, 1h or 7d,",
 	[CONF_SHARE] = "a share such as 0.5%,",
+	[CONF_LEVEL] = "a number such as 1000, or a share such as 80%,",
 	[CONF_TEXT] = "a text with a length",
 	[CONF_LIST] = "a text with a length",
 };
@@ -232,19 +255,47 @@ static void fail_value(struct reading *reading, const struct conf_row *row, cons
 
 /* Reading. */
 
-static const struct conf_row *find_row(const struct table *table, const char *section,
+static const struct conf_row *find_row(const struct target *target, const char *section,
 				       const char *key)
 {
-	for (size_t i = 0; i < table->n_rows; i++)
-		if (strcmp(table->rows[i].section, section) == 0 &&
-		    strcmp(table->rows[i].key, key) == 0)
-			return &table->rows[i];
+	for (size_t i = 0; i < target->n_rows; i++)
+		if ((target->group || strcmp(target->rows[i].section, section) == 0) &&
+		    strcmp(target->rows[i].key, key) == 0)
+			return &target->rows[i];
 	return NULL;
+}
+
+static struct conf_place place_of(const struct reading *reading)
+{
+	const struct conf_group *group = reading->target.group;
+	const struct conf_members *members = conf_members_of(group, reading->values);
+
+	return (struct conf_place){.file = (uint16_t)members->path_count,
+				   .line = (uint16_t)reading->line};
+}
+
+/* Whether the file has not set it before. */
+static bool note_set(struct reading *reading, const struct conf_row *row)
+{
+	uint64_t bit = UINT64_C(1) << (row - reading->target.rows);
+	struct conf_place place, before;
+	struct conf_member *member;
+	bool first;
+
+	if (!reading->target.group) {
+		first = !(reading->seen & bit);
+		reading->seen |= bit;
+		return first;
+	}
+	member = reading->target.values;
+	before = member->places[row - reading->target.rows];
+	place = place_of(reading);
+	member->places[row - reading->target.rows] = place;
+	return before.file != place.file;
 }
 
 static void set(struct reading *reading, const struct conf_row *row, const char *text)
 {
-	uint64_t bit = UINT64_C(1) << (row - reading->table.rows);
 	struct conf_value value;
 	int r;
 
@@ -252,8 +303,7 @@ static void set(struct reading *reading, const struct conf_row *row, const char 
 		fail_value(reading, row, text);
 		return;
 	}
-	r = conf_value_store(row, reading->values, &value, !(reading->seen & bit));
-	reading->seen |= bit;
+	r = conf_value_store(row, reading->target.values, &value, note_set(reading, row));
 	if (r == -ENOSPC)
 		fail(reading, "%s stands here more than %zu times, which is the limit", row->key,
 		     row->slots);
@@ -265,7 +315,7 @@ static void set(struct reading *reading, const struct conf_row *row, const char 
 static int on_value(void *userdata, const char *section, const char *key, const char *text)
 {
 	struct reading *reading = userdata;
-	const struct conf_row *row = find_row(&reading->table, section, key);
+	const struct conf_row *row = find_row(&reading->target, section, key);
 
 	if (row)
 		set(reading, row, text);
@@ -278,12 +328,135 @@ static int on_value(void *userdata, const char *section, const char *key, const 
 	return reading->error == 0;
 }
 
-static bool known_section(const struct table *table, const char *name)
+static bool known_section(const struct conf_table *table, const char *name)
 {
 	for (size_t i = 0; i < table->n_rows; i++)
 		if (strcmp(table->rows[i].section, name) == 0)
 			return true;
 	return false;
+}
+
+/* What stands in front of the first blank; text is cut there. NULL when no group is called so. */
+static const struct conf_group *find_group(const struct conf_table *table, char *text)
+{
+	text[strcspn(text, " \t")] = '\0';
+	for (size_t i = 0; i < table->n_groups; i++)
+		if (strcmp(table->groups[i].section, text) == 0)
+			return &table->groups[i];
+	return NULL;
+}
+
+static int note_path(struct reading *reading, const struct conf_group *group,
+		     struct conf_members *members)
+{
+	uint64_t bit = UINT64_C(1) << (group - reading->table->groups);
+	char **paths;
+
+	if (reading->noted & bit)
+		return 0;
+	if (members->path_count == CONF_FILES_MAX)
+		return -ENOSPC;
+	paths = realloc(members->paths, (members->path_count + 1) * sizeof(*paths));
+	if (!paths)
+		return -ENOMEM;
+	members->paths = paths;
+	paths[members->path_count] = strdup(reading->path);
+	if (!paths[members->path_count])
+		return -ENOMEM;
+	members->path_count++;
+	reading->noted |= bit;
+	return 0;
+}
+
+static int add_member(const struct conf_group *group, struct conf_members *members,
+		      const char *name, struct conf_member **ret)
+{
+	struct conf_member *member;
+	void *items = realloc(members->items, (members->count + 1) * group->size);
+	int r;
+
+	if (!items)
+		return -ENOMEM;
+	members->items = items;
+	member = conf_member_at(group, members, members->count);
+	memset(member, 0, group->size);
+	snprintf(member->name, sizeof(member->name), "%s", name);
+	members->count++;
+	r = conf_preset_rows(group->rows, group->n_rows, member);
+	if (r < 0)
+		return r;
+	*ret = member;
+	return 0;
+}
+
+static struct conf_member *find_member(const struct conf_group *group,
+				       const struct conf_members *members, const char *name)
+{
+	for (size_t i = 0; i < members->count; i++) {
+		struct conf_member *member = conf_member_at(group, members, i);
+
+		if (strcmp(member->name, name) == 0)
+			return member;
+	}
+	return NULL;
+}
+
+static void aim_at_member(struct reading *reading, const struct conf_group *group, const char *name)
+{
+	struct conf_members *members = (struct conf_members *)conf_members_of(group,
+									      reading->values);
+	struct conf_member *member = find_member(group, members, name);
+	int r = note_path(reading, group, members);
+
+	if (!r && !member && members->count == group->members_max) {
+		fail(reading, "there are more than %zu sections [%s NAME], which is the limit",
+		     group->members_max, group->section);
+		return;
+	}
+	reading->target = (struct target){group->rows, group->n_rows, NULL, group};
+	if (!r && !member) {
+		r = add_member(group, members, name, &member);
+		if (!r)
+			member->place = place_of(reading);
+	}
+	reading->target.values = member;
+	if (r == -ENOSPC)
+		fail(reading, "more than %d files are read", CONF_FILES_MAX);
+	else if (r < 0)
+		reading->error = r;
+}
+
+/* Names go into metrics, paths and messages as they are. */
+static bool good_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.";
+
+	return isalnum((unsigned char)name[0]) && name[strspn(name, allowed)] == '\0';
+}
+
+static void aim(struct reading *reading, const char *section)
+{
+	char word[CONF_SECTION_MAX + 1];
+	const struct conf_group *group;
+	const char *name;
+
+	snprintf(word, sizeof(word), "%s", section);
+	group = find_group(reading->table, word);
+	name = section + strlen(word);
+	name += *name != '\0';
+	if (known_section(reading->table, section))
+		reading->target = (struct target){reading->table->rows, reading->table->n_rows,
+						  reading->values, NULL};
+	else if (!group)
+		fail_section(reading, section, word);
+	else if (!good_name(name))
+		fail(reading,
+		     "[%s] wants a name of letters, digits, and - _ . after a letter or a digit: "
+		     "[%s NAME]",
+		     section, group->section);
+	else
+		aim_at_member(reading, group, name);
 }
 
 /* line: starts with a [. One without the ] is left to inih. */
@@ -303,9 +476,9 @@ static void check_section(struct reading *reading, const char *line)
 	rest = end + 1 + strspn(end + 1, " \t\r\n");
 	if (strlen(name) > CONF_SECTION_MAX)
 		fail(reading, "the section's name is longer than %d characters", CONF_SECTION_MAX);
-	else if (!known_section(&reading->table, name))
-		fail_section(reading, name);
-	else if (rest[0])
+	else
+		aim(reading, name);
+	if (rest[0])
 		fail(reading, "nothing but a comment can follow [%s] on its line", name);
 }
 
@@ -392,11 +565,11 @@ static int open_file(const char *path, FILE **ret)
 	return 0;
 }
 
-int conf_read(const struct conf_row *rows, size_t n_rows, const char *path, void *values,
+int conf_read(const struct conf_table *table, const char *path, void *values,
 	      char message[static CONF_MESSAGE_SIZE])
 {
 	_cleanup_fclose_ FILE *file = NULL;
-	struct reading reading = {.table = {rows, n_rows}, .path = path, .values = values};
+	struct reading reading = {.table = table, .path = path, .values = values};
 	int r;
 
 	r = open_file(path, &file);
@@ -419,4 +592,39 @@ int conf_read(const struct conf_row *rows, size_t n_rows, const char *path, void
 	if (reading.error == -ENOMEM)
 		snprintf(message, CONF_MESSAGE_SIZE, "%s: out of memory", path);
 	return reading.error;
+}
+
+static int check_member(const struct conf_group *group, const struct conf_members *members,
+			const struct conf_member *member, char *message)
+{
+	const char *key = NULL, *complaint = group->check(member, &key);
+	struct conf_place place = member->place;
+
+	if (!complaint)
+		return 0;
+	for (size_t i = 0; i < group->n_rows; i++)
+		if (key && strcmp(group->rows[i].key, key) == 0 && member->places[i].file)
+			place = member->places[i];
+	snprintf(message, CONF_MESSAGE_SIZE, "%s:%d: [%s %s]: %s%s%s",
+		 members->paths[place.file - 1], place.line, group->section, member->name,
+		 key ? key : "", key ? " " : "", complaint);
+	return -EINVAL;
+}
+
+int conf_check(const struct conf_table *table, const void *values,
+	       char message[static CONF_MESSAGE_SIZE])
+{
+	for (size_t i = 0; i < table->n_groups; i++) {
+		const struct conf_group *group = &table->groups[i];
+		const struct conf_members *members = conf_members_of(group, values);
+
+		for (size_t j = 0; group->check && j < members->count; j++) {
+			int r = check_member(group, members, conf_member_at(group, members, j),
+					     message);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
 }

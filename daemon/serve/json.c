@@ -363,7 +363,7 @@ static struct json_object *section_of(struct json_object *settings, const char *
 	if (json_object_object_get_ex(settings, name, &section))
 		return section;
 	section = json_object_new_object();
-	add(settings, name, section);
+	json_object_object_add(settings, name, section); /* with a copy of the name */
 	return section;
 }
 
@@ -379,9 +379,10 @@ static void add_member(struct json_object *section, const struct conf_row *row, 
 		json_object_array_add(list, json_object_new_string(text));
 }
 
-static void add_setting(const struct conf_row *row, const char *text, void *userdata)
+static void add_setting(const char *name, const struct conf_row *row, const char *text,
+			void *userdata)
 {
-	struct json_object *section = section_of(userdata, row->section);
+	struct json_object *section = section_of(userdata, name);
 
 	if (row->type == CONF_LIST)
 		add_member(section, row, text);

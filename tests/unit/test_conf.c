@@ -51,6 +51,8 @@ static const struct conf_row rows[] = {
 	ROW("other", list, CONF_LIST, "a", .slots = 3, .min = "1", .max = "9", .nothing = "off"),
 };
 
+static const struct conf_table table = {.rows = rows, .n_rows = ARRAY_SIZE(rows)};
+
 struct fixture {
 	char path[32];
 	char message[CONF_MESSAGE_SIZE];
@@ -70,14 +72,14 @@ static int set_up(void **state)
 		return -1;
 	close(fd);
 	*state = f;
-	return conf_preset(rows, ARRAY_SIZE(rows), &f->values);
+	return conf_preset(&table, &f->values);
 }
 
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	conf_clear(rows, ARRAY_SIZE(rows), &f->values);
+	conf_clear(&table, &f->values);
 	unlink(f->path);
 	free(f);
 	return 0;
@@ -91,7 +93,7 @@ static int read_bytes(struct fixture *f, const void *bytes, size_t length)
 	assert_int_equal(fwrite(bytes, 1, length, file), length);
 	assert_int_equal(fclose(file), 0);
 	f->message[0] = '\0';
-	return conf_read(rows, ARRAY_SIZE(rows), f->path, &f->values, f->message);
+	return conf_read(&table, f->path, &f->values, f->message);
 }
 
 static int read_text(struct fixture *f, const char *text)
@@ -326,8 +328,7 @@ static void test_bytes_that_are_no_text(void **state)
 	assert_int_equal(read_bytes(f, "[paint]\ncolour = red\0dish\n", 26), -EINVAL);
 	assert_string_equal(f->message + strlen(f->path),
 			    ":2: a NUL byte: this is not a text file");
-	assert_int_equal(conf_read(rows, ARRAY_SIZE(rows), "/dev/zero", &f->values, f->message),
-			 -EINVAL);
+	assert_int_equal(conf_read(&table, "/dev/zero", &f->values, f->message), -EINVAL);
 	assert_string_equal(f->message, "/dev/zero:1: a NUL byte: this is not a text file");
 }
 
@@ -346,13 +347,10 @@ static void test_files_that_cannot_be_read(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(
-		conf_read(rows, ARRAY_SIZE(rows), "/nonexistent/x", &f->values, f->message),
-		-ENOENT);
+	assert_int_equal(conf_read(&table, "/nonexistent/x", &f->values, f->message), -ENOENT);
 	assert_string_equal(f->message,
 			    "/nonexistent/x: cannot be read: No such file or directory");
-	assert_int_equal(conf_read(rows, ARRAY_SIZE(rows), "/tmp", &f->values, f->message),
-			 -EISDIR);
+	assert_int_equal(conf_read(&table, "/tmp", &f->values, f->message), -EISDIR);
 	assert_string_equal(f->message, "/tmp: cannot be read: Is a directory");
 }
 
@@ -376,17 +374,17 @@ static void test_what_is_printed_loads_again(void **state)
 	takes(f, "[paint]\ncolour = blue\nsize = 12K\n"
 		 "[other]\ntime = 1500ms\nshare = 0.0123%\ntext =\nlist = p\nlist = q\n");
 	out = open_memstream(&first, &size);
-	conf_print(rows, ARRAY_SIZE(rows), &f->values, out);
+	conf_print(&table, &f->values, out);
 	fclose(out);
 	assert_string_equal(first, "[paint]\ncolour = blue\nloud = no\ncount = 4\nsize = 12K\n"
 				   "\n[other]\ntime = 1500ms\nshare = 0.0123%\ntext =\n"
 				   "list = p\nlist = q\n");
-	conf_clear(rows, ARRAY_SIZE(rows), &f->values);
+	conf_clear(&table, &f->values);
 	memset(&f->values, 0, sizeof(f->values));
-	assert_int_equal(conf_preset(rows, ARRAY_SIZE(rows), &f->values), 0);
+	assert_int_equal(conf_preset(&table, &f->values), 0);
 	takes(f, first);
 	out = open_memstream(&second, &size);
-	conf_print(rows, ARRAY_SIZE(rows), &f->values, out);
+	conf_print(&table, &f->values, out);
 	fclose(out);
 	assert_string_equal(first, second);
 	takes(f, "[paint]\nsize = auto\n[other]\nlist = off\n");
@@ -397,14 +395,14 @@ static void test_equal(void **state)
 	struct fixture *f = *state;
 	struct values other = {0};
 
-	assert_int_equal(conf_preset(rows, ARRAY_SIZE(rows), &other), 0);
+	assert_int_equal(conf_preset(&table, &other), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_true(conf_equal(&rows[i], &f->values, &other));
 	takes(f, "[paint]\ncolour = blue\nloud = yes\ncount = 100\nsize = 8M\n"
 		 "[other]\ntime = 7d\nshare = 99.99%\ntext = two words\nlist = a\nlist = y\n");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_false(conf_equal(&rows[i], &f->values, &other));
-	conf_clear(rows, ARRAY_SIZE(rows), &other);
+	conf_clear(&table, &other);
 }
 
 static void test_a_preset_that_its_row_refuses(void **state)
@@ -414,7 +412,8 @@ static void test_a_preset_that_its_row_refuses(void **state)
 	struct values values = {0};
 
 	(void)state;
-	assert_int_equal(conf_preset(bad, ARRAY_SIZE(bad), &values), -EINVAL);
+	assert_int_equal(conf_preset(&(struct conf_table){bad, ARRAY_SIZE(bad), NULL, 0}, &values),
+			 -EINVAL);
 }
 
 static void test_quantities(void **state)
