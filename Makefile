@@ -6,6 +6,8 @@ PREFIX ?= /usr/local
 sbindir ?= $(PREFIX)/sbin
 bindir ?= $(PREFIX)/bin
 sysconfdir ?= /etc
+unitdir ?= $(PREFIX)/lib/systemd/system
+sysusersdir ?= $(PREFIX)/lib/sysusers.d
 
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
@@ -206,9 +208,13 @@ format: ## bring the C files into the house's format
 
 # A configuration that is there stays as it is: somebody may have written it.
 configuration := $(DESTDIR)$(sysconfdir)/tcpwatch/tcpwatchd.conf
-install: $(programs) ## install the programs and, where there is none, the configuration
+install: $(programs) ## install the programs with their units and, where there is none, the configuration
 	install -D -m 755 $(OUT)/tcpwatchd $(DESTDIR)$(sbindir)/tcpwatchd
 	install -D -m 755 $(OUT)/tcpwatchctl $(DESTDIR)$(bindir)/tcpwatchctl
+	install -D -m 644 packaging/systemd/tcpwatch.sysusers $(DESTDIR)$(sysusersdir)/tcpwatch.conf
+	install -D -m 644 packaging/systemd/tcpwatchd.socket $(DESTDIR)$(unitdir)/tcpwatchd.socket
+	install -D -m 644 packaging/systemd/tcpwatchd.service $(DESTDIR)$(unitdir)/tcpwatchd.service
+	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(sbindir)/|' $(DESTDIR)$(unitdir)/tcpwatchd.service
 	[ -e $(configuration) ] || install -D -m 644 packaging/tcpwatchd.conf $(configuration)
 
 clean: ## remove what was built

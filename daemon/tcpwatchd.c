@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "base/log.h"
@@ -13,6 +12,7 @@
 #include "rounds.h"
 #include "serve/serve.h"
 #include "source/sources.h"
+#include "supervisor.h"
 #include "tcpwatchd.h"
 
 /* The ring holds about 100 ms of a saturated host, and wakes the daemon when a quarter of it is
@@ -35,6 +35,7 @@ struct tcpwatchd {
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
+	struct supervisor supervisor;
 	struct tw_port gone[PORTS_GONE]; /* counted, though not wanted any more */
 	size_t gone_count;
 	bool ready;
@@ -132,7 +133,7 @@ static void on_full_done(void *userdata)
 	if (d->ready)
 		return;
 	d->ready = true;
-	sd_notifyf(0, "READY=1\nSTATUS=%zu network namespaces, %s", namespaces, how);
+	supervisor_ready();
 	log_info("ready: %zu network namespaces, %u connections, %s", namespaces,
 		 table_size(model_table(d->model)), how);
 }
@@ -204,7 +205,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	sources_look(d->sources);
 	follow_ports(d);
 	rounds_tick(d->rounds);
-	sd_notify(0, "WATCHDOG=1");
+	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources), tick.time_ns);
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -214,8 +215,7 @@ static void reload(struct tcpwatchd *d)
 	struct settings *settings;
 	const char *key;
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)(now_ns(CLOCK_MONOTONIC) / NSEC_PER_USEC));
+	supervisor_reloading();
 	if (settings_load(d->config_file, &settings) < 0) {
 		log_error("reload: the configuration stays as it was; mend %s and reload again",
 			  d->config_file);
@@ -233,7 +233,7 @@ static void reload(struct tcpwatchd *d)
 		d->settings = settings;
 		log_info("reload: the configuration is in force");
 	}
-	sd_notify(0, "READY=1");
+	supervisor_reloaded();
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -244,7 +244,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 		reload(d);
 		return 0;
 	}
-	sd_notify(0, "STOPPING=1");
+	supervisor_stopping();
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/util.h"
 #include "serve/listen.h"
@@ -92,6 +94,34 @@ int listen_tcp(const char *address, int *ret_fd)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+static int take_passed(int fd)
+{
+	int r = sd_is_socket(fd, AF_INET, SOCK_STREAM, 1);
+
+	if (!r)
+		r = sd_is_socket(fd, AF_INET6, SOCK_STREAM, 1);
+	if (r <= 0)
+		return r ? r : -EINVAL;
+	return fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
+int listen_passed(int ret_fds[], int max)
+{
+	int count = sd_listen_fds(1), r = count > max ? -E2BIG : 0;
+
+	if (count <= 0)
+		return count;
+	for (int i = 0; !r && i < count; i++)
+		r = take_passed(SD_LISTEN_FDS_START + i);
+	for (int i = 0; i < count; i++) {
+		if (r)
+			close(SD_LISTEN_FDS_START + i);
+		else
+			ret_fds[i] = SD_LISTEN_FDS_START + i;
+	}
+	return r ? r : count;
 }
 
 static int local_address(const char *path, union address *ret)

@@ -15,6 +15,13 @@
 int listen_tcp(const char *address, int *ret_fd);
 
 /*
+ * The listening TCP sockets that the service manager handed over, sd_listen_fds(3), made
+ * non-blocking; the caller's own, and told of once. Their number, 0 if there are none; -EINVAL: one
+ * is something else; -E2BIG: there are more than max. On failure all are closed.
+ */
+int listen_passed(int ret_fds[], int max);
+
+/*
  * A Unix stream socket with the mode, and the group where one of that name exists ("": none
  * wanted). A directory missing right below /run is made. The file that a dead daemon left is
  * replaced. 0; -EADDRINUSE: a live one answers; -EEXIST: something else than a socket is there;

@@ -62,6 +62,12 @@ static int open_control(struct serve *s, sd_event *loop, const struct settings *
 	return 0;
 }
 
+static int open_public(struct serve *s, sd_event *loop, int fd, struct http **ret)
+{
+	return http_new(loop, fd, &http_public, api_public_routes, api_public_route_count, &s->api,
+			ret);
+}
+
 static int open_listener(struct serve *s, sd_event *loop, const char *address, struct http **ret)
 {
 	_cleanup_close_ int fd = -1;
@@ -69,12 +75,47 @@ static int open_listener(struct serve *s, sd_event *loop, const char *address, s
 
 	r = listen_tcp(address, &fd);
 	if (!r)
-		r = http_new(loop, fd, &http_public, api_public_routes, api_public_route_count,
-			     &s->api, ret);
+		r = open_public(s, loop, fd, ret);
 	if (r)
 		return failed("listen", address, r);
 	TAKE_FD(fd);
 	return 0;
+}
+
+/* Of the sockets that systemd handed over those that cannot be served are closed. */
+static int open_passed(struct serve *s, sd_event *loop, const int fds[], int count)
+{
+	int r = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (!r)
+			r = open_public(s, loop, fds[i], &s->listeners[i]);
+		if (r)
+			close(fds[i]);
+	}
+	if (!r)
+		log_info("metrics are served on %d socket%s of systemd's, in place of listen",
+			 count, count == 1 ? "" : "s");
+	return r;
+}
+
+/* Sockets of systemd's have the place of those that the settings name. */
+static int open_listeners(struct serve *s, sd_event *loop, const struct settings *settings)
+{
+	int fds[SETTINGS_LISTEN_MAX];
+	int count = listen_passed(fds, SETTINGS_LISTEN_MAX), r = 0;
+
+	if (count > 0)
+		r = open_passed(s, loop, fds, count);
+	if (count < 0 || r)
+		log_error("cannot serve metrics on the sockets that systemd has opened: %s; "
+			  "tcpwatchd.socket takes up to %d ListenStream=ADDRESS:PORT",
+			  strerror(count < 0 ? -count : -r), SETTINGS_LISTEN_MAX);
+	if (count)
+		return count < 0 ? count : r;
+	for (size_t i = 0; !r && i < SETTINGS_LISTEN_MAX && settings->listen[i]; i++)
+		r = open_listener(s, loop, settings->listen[i], &s->listeners[i]);
+	return r;
 }
 
 static int open_all(struct serve *s, sd_event *loop, const struct settings *settings)
@@ -84,9 +125,7 @@ static int open_all(struct serve *s, sd_event *loop, const struct settings *sett
 	r = watch_new(loop, &s->api.watch);
 	if (!r)
 		r = open_control(s, loop, settings);
-	for (size_t i = 0; !r && i < SETTINGS_LISTEN_MAX && settings->listen[i]; i++)
-		r = open_listener(s, loop, settings->listen[i], &s->listeners[i]);
-	return r;
+	return r ? r : open_listeners(s, loop, settings);
 }
 
 int serve_new(sd_event *loop, const struct settings *settings, struct model *model,

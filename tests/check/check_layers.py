@@ -28,6 +28,7 @@ LIBRARIES = {
     r"curl/": {"ctl"},
     r"json-c/": {"serve", "alert", "ctl"},
     r"systemd/sd-event\.h": {"source", "alert", "serve", "tcpwatchd", "main"},
+    r"systemd/sd-daemon\.h": {"serve", "tcpwatchd", "main"},
     r"systemd/": {"alert", "tcpwatchd", "main"},
 }
 

@@ -8,7 +8,7 @@ import tree
 TAG = "SPDX-License-Identifier: "
 # What runs in the kernel may be under the MIT licence too.
 LICENCES = {"bpf": r"GPL-2\.0-or-later( OR MIT)?", "other": r"GPL-2\.0-or-later"}
-SUFFIXES = {".c", ".h", ".py", ".sh", ".conf", ""}
+SUFFIXES = {".c", ".h", ".py", ".sh", ".conf", ".service", ".socket", ".sysusers", ""}
 
 # call: what to use
 FORBIDDEN = {
