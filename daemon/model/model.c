@@ -18,6 +18,7 @@
 
 struct model {
 	struct table *table;
+	struct ages ages;
 	struct owners *owners;
 	struct netns_table *netns;
 	struct listeners *listeners;
@@ -45,6 +46,7 @@ int model_new(uint32_t max_connections, struct model **ret)
 		model_free(m);
 		return -ENOMEM;
 	}
+	ages_init(&m->ages, m->table);
 	*ret = m;
 	return 0;
 }
@@ -959,6 +961,7 @@ void model_tick(struct model *m, const struct tw_tick *tick)
 {
 	time_passes(m, tick->time_ns);
 	expire_time_wait(m);
+	table_advance(m->table, m->now_ns);
 	stats_sample(&m->stats, m->now_ns);
 }
 
@@ -993,6 +996,11 @@ uint64_t model_untracked(const struct model *m)
 const struct stats *model_stats(const struct model *m)
 {
 	return &m->stats;
+}
+
+const struct ages *model_ages(const struct model *m)
+{
+	return &m->ages;
 }
 
 const struct netns_table *model_netns(const struct model *m)

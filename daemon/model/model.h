@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/ages.h"
 #include "model/listeners.h"
 #include "model/netns.h"
 #include "model/netstat.h"
@@ -68,6 +69,7 @@ uint64_t model_now_ns(const struct model *m); /* the newest time that a record t
 uint64_t model_connections(const struct model *m, unsigned state, enum netns_family family);
 uint64_t model_untracked(const struct model *m); /* connections counted, but not in the table */
 const struct stats *model_stats(const struct model *m);
+const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);
 const struct owners *model_owners(const struct model *m);
 /* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */

@@ -5,12 +5,20 @@
 
 #include "model/table.h"
 
+#define NSEC_PER_USEC UINT64_C(1000)
 #define CHUNK_ENTRIES 4096U /* 288 KiB: the table grows by this, and entries never move */
 #define CHAINS_MIN 4096U
 #define NONE 0U /* index of no entry; the first of the first chunk is never used */
 
 struct list {
 	uint32_t oldest, newest, length;
+	uint64_t entered_usec; /* summed, modulo 2^64 */
+};
+
+/* Of a state, by age: none is greater than the one that follows. */
+struct marks {
+	struct table_mark *marks[TABLE_MARKS_MAX];
+	unsigned count;
 };
 
 struct table {
@@ -22,6 +30,7 @@ struct table {
 	uint32_t chain_count; /* a power of two */
 	struct list lists[TW_STATE_SLOTS];
 	struct list arrivals[TW_STATE_SLOTS];
+	struct marks marks[TW_STATE_SLOTS];
 	struct table_cursor *cursors;
 	struct connection **chunks;
 };
@@ -80,6 +89,12 @@ uint32_t table_length(const struct table *t, unsigned state)
 const struct connection *table_oldest(const struct table *t, unsigned state)
 {
 	return t->lists[state].oldest == NONE ? NULL : at(t, t->lists[state].oldest);
+}
+
+uint64_t table_age_sum_usec(const struct table *t, unsigned state, uint64_t now_ns)
+{
+	return table_length(t, state) * (now_ns / NSEC_PER_USEC) -
+	       (t->lists[state].entered_usec + t->arrivals[state].entered_usec);
 }
 
 /* The finalizer of MurmurHash3: cookies are consecutive numbers, and must not fall into consecutive
@@ -180,6 +195,7 @@ static void list_append(struct table *t, struct list *list, uint32_t index)
 {
 	struct connection *c = at(t, index);
 
+	c->marks = 0;
 	c->older = list->newest;
 	c->newer = NONE;
 	if (list->newest == NONE)
@@ -188,6 +204,7 @@ static void list_append(struct table *t, struct list *list, uint32_t index)
 		at(t, list->newest)->newer = index;
 	list->newest = index;
 	list->length++;
+	list->entered_usec += c->entered_ns / NSEC_PER_USEC;
 }
 
 static void list_place(struct table *t, struct connection *c, uint32_t index)
@@ -202,10 +219,31 @@ static void list_place(struct table *t, struct connection *c, uint32_t index)
 	list_append(t, list_of(t, c), index);
 }
 
+static void mark_pass(struct table_mark *mark, const struct connection *c, int by)
+{
+	mark->count += (uint32_t)by;
+	if (mark->passed)
+		mark->passed(c, by, mark->userdata);
+}
+
+/* A connection that has passed some of its state's marks is about to leave the list. */
+static void marks_leave(struct table *t, const struct connection *c, uint32_t index)
+{
+	for (unsigned i = 0; i < c->marks; i++) {
+		struct table_mark *mark = t->marks[c->state].marks[i];
+
+		if (mark->last == index)
+			mark->last = c->older;
+		mark_pass(mark, c, -1);
+	}
+}
+
 static void list_remove(struct table *t, struct connection *c, uint32_t index)
 {
 	struct list *list = list_of(t, c);
 
+	if (c->marks)
+		marks_leave(t, c, index);
 	for (struct table_cursor *cursor = t->cursors; cursor; cursor = cursor->next)
 		if (cursor->at == index)
 			cursor->at = c->newer;
@@ -218,6 +256,7 @@ static void list_remove(struct table *t, struct connection *c, uint32_t index)
 	else
 		at(t, c->newer)->older = c->older;
 	list->length--;
+	list->entered_usec -= c->entered_ns / NSEC_PER_USEC;
 }
 
 /* Twice as many chains, once there are more entries than chains. Without memory the chains just get
@@ -341,9 +380,18 @@ static uint32_t runs_sort(struct table *t, uint32_t index)
 	return sorted;
 }
 
+/* Up to the first connection that has not passed it: what comes after is passed over again. */
+static void marks_rest(struct marks *marks, unsigned *from, unsigned to, uint32_t last)
+{
+	while (*from > to)
+		marks->marks[--*from]->last = last;
+}
+
 void table_settle(struct table *t, unsigned state)
 {
 	struct list *list = &t->lists[state], *arrivals = &t->arrivals[state];
+	struct marks *marks = &t->marks[state];
+	unsigned unrested = marks->count;
 	uint32_t older = NONE;
 
 	if (!arrivals->length)
@@ -352,11 +400,77 @@ void table_settle(struct table *t, unsigned state)
 	for (uint32_t i = list->oldest; i != NONE; i = at(t, i)->newer) {
 		at(t, i)->flags &= (uint8_t)~CONNECTION_ARRIVAL;
 		at(t, i)->older = older;
+		marks_rest(marks, &unrested, at(t, i)->marks, older);
 		older = i;
 	}
+	marks_rest(marks, &unrested, 0, older);
 	list->newest = older;
 	list->length += arrivals->length;
+	list->entered_usec += arrivals->entered_usec;
 	*arrivals = (struct list){0};
+}
+
+int table_mark_add(struct table *t, unsigned state, struct table_mark *mark)
+{
+	struct marks *marks = &t->marks[state];
+	unsigned index = marks->count;
+
+	if (marks->count == TABLE_MARKS_MAX)
+		return -ENOSPC;
+	for (; index && marks->marks[index - 1]->age_ns > mark->age_ns; index--) {
+		marks->marks[index] = marks->marks[index - 1];
+		marks->marks[index]->index = index;
+	}
+	marks->marks[index] = mark;
+	marks->count++;
+	mark->state = state;
+	mark->index = index;
+	mark->count = 0;
+	mark->last = NONE;
+	for (uint32_t i = t->lists[state].oldest; i != NONE; i = at(t, i)->newer)
+		if (at(t, i)->marks > index) {
+			at(t, i)->marks++;
+			mark_pass(mark, at(t, i), 1);
+		}
+	return 0;
+}
+
+void table_mark_remove(struct table *t, struct table_mark *mark)
+{
+	struct marks *marks = &t->marks[mark->state];
+
+	marks->count--;
+	for (unsigned i = mark->index; i < marks->count; i++) {
+		marks->marks[i] = marks->marks[i + 1];
+		marks->marks[i]->index = i;
+	}
+	for (uint32_t i = t->lists[mark->state].oldest; i != NONE; i = at(t, i)->newer)
+		if (at(t, i)->marks > mark->index)
+			at(t, i)->marks--;
+}
+
+static void mark_advance(struct table *t, struct table_mark *mark, uint64_t now_ns)
+{
+	uint32_t i = mark->last == NONE ? t->lists[mark->state].oldest : at(t, mark->last)->newer;
+
+	for (; i != NONE; i = at(t, i)->newer) {
+		struct connection *c = at(t, i);
+
+		if (c->entered_ns + mark->age_ns > now_ns)
+			return;
+		mark->last = i;
+		if (c->marks > mark->index)
+			continue; /* it has been here before */
+		c->marks++;
+		mark_pass(mark, c, 1);
+	}
+}
+
+void table_advance(struct table *t, uint64_t now_ns)
+{
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		for (unsigned i = 0; i < t->marks[state].count; i++)
+			mark_advance(t, t->marks[state].marks[i], now_ns);
 }
 
 void table_cursor_open(struct table *t, uint32_t states, struct table_cursor *cursor)

@@ -9,6 +9,9 @@
  * growing times, so a move is an append; entries whose time of entry is an estimate wait in a list
  * of arrivals and are merged in at table_settle().
  *
+ *  - A mark counts the connections of a state that have been in it for some time or longer. They
+ * are the first of its list, so that time going on costs one step for each connection that passes.
+ *
  * It knows nothing of counts, namespaces' names or what a transition means. Memory: sizeof(struct
  * connection) and one to two chain heads of 4 bytes for each, up to the capacity; it never shrinks.
  */
@@ -43,13 +46,14 @@ struct connection {
 	uint8_t daddr[16];
 	uint16_t sport; /* host byte order; 0: not known yet */
 	uint16_t dport;
-	uint16_t netns; /* index: see netns.h */
-	uint8_t state;  /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
-	uint8_t flags;  /* enum connection_flag */
-	uint32_t owner; /* index: see owners.h */
-	uint32_t chain; /* the table's own */
-	uint32_t older; /* the table's own */
-	uint32_t newer; /* the table's own */
+	uint16_t netns;    /* index: see netns.h */
+	uint8_t state : 4; /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
+	uint8_t marks : 4; /* the table's own: how many of its state's marks it has passed */
+	uint8_t flags;     /* enum connection_flag */
+	uint32_t owner;    /* index: see owners.h */
+	uint32_t chain;    /* the table's own */
+	uint32_t older;    /* the table's own */
+	uint32_t newer;    /* the table's own */
 };
 
 _Static_assert(sizeof(struct connection) == 72, "72 of the 80 bytes that a socket may cost");
@@ -63,6 +67,8 @@ uint32_t table_capacity(const struct table *t);
 uint32_t table_length(const struct table *t, unsigned state);
 /* The connection that entered the state first, or NULL. */
 const struct connection *table_oldest(const struct table *t, unsigned state);
+/* The ages of all connections in the state added up, in microseconds. */
+uint64_t table_age_sum_usec(const struct table *t, unsigned state, uint64_t now_ns);
 
 /* Of full sockets, those gone included. NULL when there is none. */
 struct connection *table_find(struct table *t, uint64_t cookie);
@@ -84,6 +90,38 @@ void table_remove(struct table *t, struct connection *c);
 /* Puts the state's arrivals in their places, by time of entry. O(n log n) in arrivals, O(n) in the
  * list. */
 void table_settle(struct table *t, unsigned state);
+
+#define TABLE_MARKS_MAX 15 /* of a state: connection.marks has 4 bits */
+
+/* The caller's, until it is removed. */
+struct table_mark {
+	uint64_t age_ns;
+	/*
+	 * by: 1 when a connection passes the mark, -1 when one that has passed leaves its state or
+	 * the table, which *c still shows as it was. Must not change the table. May be NULL.
+	 */
+	void (*passed)(const struct connection *c, int by, void *userdata);
+	void *userdata;
+
+	uint32_t count; /* for reading: connections past the mark, as of the last table_advance() */
+	unsigned state, index; /* the table's own */
+	uint32_t last;         /* the table's own: the youngest that has passed; 0: none has */
+};
+
+/*
+ * What is past the other marks of the state and of that age is told at once, all else at the next
+ * table_advance(): O(n) in the state's list. 0, -ENOSPC.
+ */
+int table_mark_add(struct table *t, unsigned state, struct table_mark *mark);
+/* Without a word on those that have passed. O(n) likewise. */
+void table_mark_remove(struct table *t, struct table_mark *mark);
+/* Whether a connection of the table is among those that the mark counts. */
+static inline bool table_mark_has(const struct table_mark *mark, const struct connection *c)
+{
+	return c->state == mark->state && c->marks > mark->index;
+}
+/* Time goes on: connections pass marks. Arrivals do once they are settled. */
+void table_advance(struct table *t, uint64_t now_ns);
 
 /*
  * Walks the states of a mask, one list after another, oldest first, and may rest between any two

@@ -22,7 +22,7 @@ struct page {
 	size_t fullest_count;
 };
 
-enum type { GAUGE, COUNTER, HISTOGRAM };
+enum type { GAUGE, COUNTER, HISTOGRAM, GAUGE_HISTOGRAM };
 
 struct family {
 	const char *name; /* without the _total of a counter */
@@ -180,23 +180,54 @@ static void bucket(struct page *p, const char *state, double bound, uint64_t cou
 		    state, le, count);
 }
 
+/* What ends a histogram: the bucket of all, their sum and their number. */
+static void bucket_end(struct page *p, const char *state, double sum, uint64_t count)
+{
+	const char *name = p->family->name;
+	bool gauge = p->format == METRICS_OPENMETRICS && p->family->type == GAUGE_HISTOGRAM;
+	const char *prefix = gauge ? "g" : "";
+
+	text_printf(p->text, "%s_bucket{state=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, state,
+		    count);
+	text_printf(p->text, "%s_%ssum{state=\"%s\"} %.15g\n", name, prefix, state, sum);
+	text_printf(p->text, "%s_%scount{state=\"%s\"} %" PRIu64 "\n", name, prefix, state, count);
+}
+
 static void emit_durations(struct page *p)
 {
 	FOR_EACH_STATE(state)
 	{
 		const struct histogram *h = &model_stats(p->input->model)->durations[state];
-		const char *name = p->family->name, *label = state_labels[state];
 		uint64_t count = 0;
 
 		for (size_t i = 0; i < DURATION_BOUNDS; i++) {
 			count += h->buckets[i];
-			bucket(p, label, duration_bounds[i], count);
+			bucket(p, state_labels[state], duration_bounds[i], count);
 		}
-		count += h->buckets[DURATION_BOUNDS];
-		text_printf(p->text, "%s_bucket{state=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name,
-			    label, count);
-		text_printf(p->text, "%s_sum{state=\"%s\"} %.15g\n", name, label, h->sum);
-		text_printf(p->text, "%s_count{state=\"%s\"} %" PRIu64 "\n", name, label, count);
+		bucket_end(p, state_labels[state], h->sum, count + h->buckets[DURATION_BOUNDS]);
+	}
+}
+
+/* Of those that are not tracked nothing is known: they are in the bucket of all alone. */
+static void emit_ages(struct page *p)
+{
+	const struct model *m = p->input->model;
+
+	FOR_EACH_STATE(state)
+	{
+		uint64_t count = model_connections(m, state, NETNS_IPV4) +
+				 model_connections(m, state, NETNS_IPV6);
+		uint64_t tracked = table_length(model_table(p->input->model), state);
+		uint64_t usec = table_age_sum_usec(model_table(p->input->model), state,
+						   p->input->now_ns);
+
+		for (unsigned i = 0; i < AGE_BOUNDS; i++) {
+			uint64_t younger = tracked - ages_older(model_ages(m), state, i);
+
+			bucket(p, state_labels[state], (double)age_bounds_seconds[i],
+			       younger < count ? younger : count);
+		}
+		bucket_end(p, state_labels[state], count ? (double)usec / 1e6 : 0, count);
 	}
 }
 
@@ -423,6 +454,10 @@ static const struct family families[] = {
 	{"tcpwatch_state_duration_seconds", HISTOGRAM, "seconds",
 	 "Time that connections spent in a state, observed when they left it.", emit_durations,
 	 NULL, 0},
+	{"tcpwatch_state_age_seconds", GAUGE_HISTOGRAM, "seconds",
+	 "How long the connections that are there now have been in their state; the buckets go "
+	 "down too, so no rate() of them.",
+	 emit_ages, NULL, 0},
 	{"tcpwatch_state_oldest_age_seconds", GAUGE, "seconds",
 	 "How long the connection longest in the state has been in it; 0 when there is none.",
 	 emit_oldest, NULL, 0},
@@ -518,17 +553,20 @@ static const struct family families[] = {
 
 static void write_family(struct page *p, const struct family *family)
 {
-	static const char *const types[] = {
-		[GAUGE] = "gauge",
-		[COUNTER] = "counter",
-		[HISTOGRAM] = "histogram",
+	/* the text format has no word for a histogram whose buckets go down */
+	static const char *const types[][2] = {
+		[GAUGE] = {"gauge", "gauge"},
+		[COUNTER] = {"counter", "counter"},
+		[HISTOGRAM] = {"histogram", "histogram"},
+		[GAUGE_HISTOGRAM] = {"histogram", "gaugehistogram"},
 	};
 	/* the text format names the samples, OpenMetrics the family */
 	const char *suffix = p->format == METRICS_TEXT ? suffix_of(family) : "";
 
 	p->family = family;
 	text_printf(p->text, "# HELP %s%s %s\n", family->name, suffix, family->help);
-	text_printf(p->text, "# TYPE %s%s %s\n", family->name, suffix, types[family->type]);
+	text_printf(p->text, "# TYPE %s%s %s\n", family->name, suffix,
+		    types[family->type][p->format == METRICS_OPENMETRICS]);
 	if (p->format == METRICS_OPENMETRICS && *family->unit)
 		text_printf(p->text, "# UNIT %s %s\n", family->name, family->unit);
 	family->emit(p);

@@ -108,6 +108,59 @@ static unsigned count(const char *page, const char *part)
 	return n;
 }
 
+static void tick(struct fixture *f, uint64_t time_ns)
+{
+	const struct tw_tick t = {time_ns};
+
+	model_tick(f->model, &t);
+}
+
+/* Of the page's moment, 100 s: one is 5 s in the state, one 50.5, one 90.5. */
+static void test_ages_are_of_the_present(void **state)
+{
+	struct fixture *f = *state;
+	const char *page;
+
+	established(f, 9 * SECOND, AF_INET);
+	established(f, 49 * SECOND, AF_INET6);
+	established(f, 94 * SECOND + SECOND / 2, AF_INET);
+	tick(f, 100 * SECOND);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "# TYPE tcpwatch_state_age_seconds histogram");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"1\"} 0");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"10\"} 1");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"60\"} 2");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"300\"} 3");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"+Inf\"} 3");
+	has(page, "tcpwatch_state_age_seconds_sum{state=\"established\"} 146");
+	has(page, "tcpwatch_state_age_seconds_count{state=\"established\"} 3");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"syn_sent\",le=\"1\"} 0");
+	has(page, "tcpwatch_state_age_seconds_sum{state=\"syn_sent\"} 0");
+	page = make_page(f, METRICS_OPENMETRICS);
+	has(page, "# TYPE tcpwatch_state_age_seconds gaugehistogram");
+	has(page, "tcpwatch_state_age_seconds_gsum{state=\"established\"} 146");
+	has(page, "tcpwatch_state_age_seconds_gcount{state=\"established\"} 3");
+	/* one leaves; what the buckets hold goes down */
+	event(f, 100 * SECOND, 1, AF_INET, TW_ESTABLISHED, TW_CLOSE_WAIT, 0);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"300\"} 2");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"close_wait\",le=\"1\"} 1");
+}
+
+/* Those that the table has no room for count, and their age is not known. */
+static void test_ages_of_the_untracked(void **state)
+{
+	struct fixture *f = *state;
+	const char *page;
+
+	for (unsigned i = 0; i < 105; i++)
+		established(f, 50 * SECOND, AF_INET);
+	tick(f, 100 * SECOND);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"86400\"} 100");
+	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"+Inf\"} 105");
+}
+
 static void test_zeros_are_there(void **state)
 {
 	const char *page = make_page(*state, METRICS_TEXT);
@@ -422,6 +475,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_zeros_are_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ages_are_of_the_present, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ages_of_the_untracked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_histogram_is_cumulative, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unheard_of_transitions_are_summed, set_up,

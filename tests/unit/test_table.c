@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 
 #include "model/table.h"
@@ -14,6 +15,7 @@
 #define STEPS 1500
 #define ENTRIES 48 /* few, so that each is inserted, moved and removed many times */
 #define CURSORS 3
+#define MARKS 6
 
 /* What the table should hold: arrays, searched from end to end. */
 struct entry {
@@ -22,11 +24,19 @@ struct entry {
 	bool arrival;
 	unsigned changed; /* the step in which it was last inserted, moved or settled */
 	bool visited[CURSORS];
+	bool past[MARKS], told_past[MARKS];
 };
 
 struct sequence {
 	uint32_t ids[ENTRIES];
 	unsigned length;
+};
+
+struct reference;
+
+struct mark_told {
+	struct reference *reference;
+	unsigned mark;
 };
 
 struct reference {
@@ -38,6 +48,9 @@ struct reference {
 	struct table_cursor cursors[CURSORS];
 	unsigned opened[CURSORS]; /* step, 0: closed */
 	uint32_t states[CURSORS];
+	struct table_mark marks[MARKS];
+	struct mark_told told[MARKS];
+	bool marked[MARKS];
 };
 
 static struct connection connection(uint64_t cookie, uint16_t port, unsigned state)
@@ -90,8 +103,10 @@ static void place(struct reference *r, uint32_t id)
 
 static void displace(struct reference *r, uint32_t id)
 {
-	const struct entry *e = &r->entries[id];
+	struct entry *e = &r->entries[id];
 
+	for (unsigned k = 0; k < MARKS; k++)
+		e->past[k] = false;
 	take_out(e->arrival ? &r->arrivals[e->copy.state] : &r->lists[e->copy.state], id);
 }
 
@@ -235,6 +250,74 @@ static void cursor_step(struct reference *r, unsigned k)
 	cursor_close(r, k);
 }
 
+static void on_passed(const struct connection *c, int by, void *userdata)
+{
+	struct mark_told *told = userdata;
+	struct entry *e = &told->reference->entries[c->owner];
+
+	assert_seeded(told->reference->seed, e->told_past[told->mark] == (by < 0));
+	e->told_past[told->mark] = by > 0;
+}
+
+static void advance(struct reference *r)
+{
+	table_advance(r->table, r->now_ns);
+	for (unsigned id = 0; id < ENTRIES; id++)
+		for (unsigned k = 0; k < MARKS; k++) {
+			struct entry *e = &r->entries[id];
+
+			e->past[k] = r->marked[k] && e->in_table && !e->arrival &&
+				     e->copy.state == r->marks[k].state &&
+				     e->copy.entered_ns + r->marks[k].age_ns <= r->now_ns;
+		}
+}
+
+/* Adds the mark, or removes it. */
+static void mark_change(struct reference *r, unsigned k)
+{
+	r->marked[k] = !r->marked[k];
+	if (!r->marked[k]) {
+		table_mark_remove(r->table, &r->marks[k]);
+		for (unsigned id = 0; id < ENTRIES; id++)
+			r->entries[id].past[k] = r->entries[id].told_past[k] = false;
+		return;
+	}
+	r->told[k] = (struct mark_told){r, k};
+	r->marks[k] = (struct table_mark){.age_ns = random_below(&r->random, 40),
+					  .passed = on_passed,
+					  .userdata = &r->told[k]};
+	assert_seeded(r->seed, !table_mark_add(r->table, random_state(r), &r->marks[k]));
+	advance(r);
+}
+
+static void check_marks(struct reference *r)
+{
+	for (unsigned k = 0; k < MARKS; k++) {
+		unsigned count = 0;
+
+		for (unsigned id = 0; id < ENTRIES; id++) {
+			const struct entry *e = &r->entries[id];
+
+			count += e->past[k];
+			assert_seeded(r->seed, e->told_past[k] == e->past[k]);
+			if (e->in_table && r->marked[k])
+				assert_seeded(r->seed, table_mark_has(&r->marks[k], e->in_table) ==
+							       e->past[k]);
+		}
+		assert_seeded(r->seed, !r->marked[k] || r->marks[k].count == count);
+	}
+}
+
+static void check_age_sum(struct reference *r, unsigned state)
+{
+	uint64_t sum = 0, usec = 1000;
+
+	for (unsigned id = 0; id < ENTRIES; id++)
+		if (r->entries[id].in_table && r->entries[id].copy.state == state)
+			sum += r->now_ns / usec - r->entries[id].copy.entered_ns / usec;
+	assert_seeded(r->seed, table_age_sum_usec(r->table, state, r->now_ns) == sum);
+}
+
 static void step(struct reference *r)
 {
 	uint32_t id = random_below(&r->random, ENTRIES), k = random_below(&r->random, CURSORS);
@@ -248,6 +331,10 @@ static void step(struct reference *r)
 			cursor_open(r, k);
 		r->step++;
 	}
+	if (random_percent(&r->random, 20))
+		advance(r);
+	if (random_percent(&r->random, 5))
+		mark_change(r, random_below(&r->random, MARKS));
 	if (!r->entries[id].in_table) {
 		insert(r, id);
 		return;
@@ -318,6 +405,8 @@ static void run(uint64_t seed)
 		assert_seeded(seed, table_size(r.table) == size(&r));
 		check_found(&r, random_below(&r.random, ENTRIES));
 		check_order(&r, random_state(&r));
+		check_marks(&r);
+		check_age_sum(&r, random_state(&r));
 	}
 	for (unsigned k = 0; k < CURSORS; k++)
 		if (r.opened[k])
@@ -452,12 +541,37 @@ static void test_settle_is_stable(void **state)
 	table_free(t);
 }
 
+/* A state has room for so many, and for another once one of them has gone. */
+static void test_marks_are_bounded(void **state)
+{
+	struct table_mark marks[TABLE_MARKS_MAX + 1] = {0};
+	struct connection c = connection(1, 1, TW_CLOSE_WAIT);
+	struct table *t;
+
+	(void)state;
+	assert_int_equal(table_new(10, &t), 0);
+	table_insert(t, &c);
+	for (unsigned i = 0; i < TABLE_MARKS_MAX; i++) {
+		marks[i].age_ns = TABLE_MARKS_MAX - i;
+		assert_int_equal(table_mark_add(t, TW_CLOSE_WAIT, &marks[i]), 0);
+	}
+	assert_int_equal(table_mark_add(t, TW_CLOSE_WAIT, &marks[TABLE_MARKS_MAX]), -ENOSPC);
+	table_advance(t, TABLE_MARKS_MAX);
+	for (unsigned i = 0; i < TABLE_MARKS_MAX; i++)
+		assert_int_equal(marks[i].count, 1);
+	table_mark_remove(t, &marks[3]);
+	assert_int_equal(table_mark_add(t, TW_CLOSE_WAIT, &marks[TABLE_MARKS_MAX]), 0);
+	table_advance(t, TABLE_MARKS_MAX);
+	assert_int_equal(marks[TABLE_MARKS_MAX].count, 1);
+	table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference), cmocka_unit_test(test_chain_growth),
 		cmocka_unit_test(test_kinds_are_apart),   cmocka_unit_test(test_capacity),
-		cmocka_unit_test(test_settle_is_stable),
+		cmocka_unit_test(test_settle_is_stable),  cmocka_unit_test(test_marks_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
