@@ -49,6 +49,9 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_NETSTAT:
 		model_netstat(m, body);
 		break;
+	case TW_RECORD_LIMITS:
+		model_limits(m, body);
+		break;
 	}
 	return true;
 }

@@ -89,6 +89,17 @@ static int parse_arguments(int argc, char *argv[], struct arguments *ret)
 	return TW_EXIT_USAGE;
 }
 
+/* Each namespace takes some sixteen descriptors; the usual soft limit is there for select(2). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run_daemon(struct settings *settings, const struct arguments *arguments)
 {
 	struct tcpwatchd *d;
@@ -99,6 +110,7 @@ static int run_daemon(struct settings *settings, const struct arguments *argumen
 	 * all there is. Without the privilege it has to do without.
 	 */
 	setpriority(PRIO_PROCESS, 0, NICE);
+	raise_descriptor_limit();
 	error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file, &d);
 
 	if (error < 0) {

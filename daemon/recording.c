@@ -27,6 +27,7 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_PORT] = sizeof(struct tw_port_record),
 	[TW_RECORD_SOURCES] = sizeof(struct tw_source_summary),
 	[TW_RECORD_NETSTAT] = sizeof(struct tw_netstat),
+	[TW_RECORD_LIMITS] = sizeof(struct tw_limits),
 };
 
 struct recording {

@@ -935,6 +935,16 @@ void model_netstat(struct model *m, const struct tw_netstat *netstat)
 	n->netstat = *netstat;
 }
 
+void model_limits(struct model *m, const struct tw_limits *limits)
+{
+	/* they may come before the first dump, and then not again for a while */
+	int index = netns_index(m->netns, limits->netns);
+
+	time_passes(m, limits->time_ns);
+	if (index >= 0)
+		netns_at(m->netns, (size_t)index)->limits = *limits;
+}
+
 void model_lost(struct model *m, const struct tw_lost *lost)
 {
 	time_passes(m, lost->time_ns);

@@ -62,6 +62,7 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick);
 void model_port(struct model *m, const struct tw_port_record *record);
 void model_sources(struct model *m, const struct tw_source_summary *summary);
 void model_netstat(struct model *m, const struct tw_netstat *netstat);
+void model_limits(struct model *m, const struct tw_limits *limits);
 void model_tick(struct model *m, const struct tw_tick *tick);
 
 /* For reading: what is shown, served and alerted on. */

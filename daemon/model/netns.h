@@ -51,6 +51,8 @@ struct netns {
 	struct tw_netstat netstat, netstat_before;
 	bool rest_counted; /* somebody counts the segments for ports that nobody listens on */
 
+	struct tw_limits limits; /* time_ns is 0: not told, and known is 0 */
+
 	bool known;            /* a full dump was complete once */
 	uint64_t known_events; /* events, when the last full dump began */
 };

@@ -64,6 +64,14 @@ int counters_read(const struct opener_files *files, uint32_t netns, uint64_t tim
 	return 0;
 }
 
+int counters_orphans(const struct opener_files *files, uint32_t *ret)
+{
+	char text[FILE_MAX];
+	int error = read_file(files->sockstat, text);
+
+	return error < 0 ? error : field_named(text, "TCP:", "orphan", ret);
+}
+
 struct pick {
 	const char *name;
 	uint64_t value;

@@ -15,6 +15,8 @@
 /* time_ns: now. 0; -EBADMSG when a file is not as expected; or the negative errno of a read. */
 int counters_read(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
 		  struct tw_counters *ret);
+/* Sockets of the whole host that no process holds, as TCP's memory accounting has them. */
+int counters_orphans(const struct opener_files *files, uint32_t *ret);
 /* Segments that the namespace has received: while it stands still, no half-open connection begins.
  */
 int counters_segments(const struct opener_files *files, uint64_t *ret);

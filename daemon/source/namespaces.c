@@ -11,6 +11,9 @@
 
 #define NAMES "/run/netns" /* of ip-netns(8) */
 #define STEP 16U
+/* With that many namespaces the settings of more are not followed: each takes nine descriptors, and
+ * a process may be limited to some thousands, which its sockets need first. */
+#define SYSCTLS_MAX 250
 
 struct namespaces {
 	struct opener *opener;
@@ -124,6 +127,8 @@ static int meet(struct namespaces *n, uint32_t inum, const char *path)
 		return entry->error;
 	entry->found = true;
 	entry->fresh = !entry->error;
+	if (n->count > SYSCTLS_MAX)
+		opener_sysctls_close(&entry->files);
 	return entry->error;
 }
 

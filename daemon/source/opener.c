@@ -71,6 +71,14 @@ struct opener *opener_free(struct opener *o)
 	return NULL;
 }
 
+void opener_sysctls_close(struct opener_files *files)
+{
+	for (size_t i = 0; i < TW_SYSCTL_COUNT; i++) {
+		close_p(&files->sysctls[i]);
+		files->sysctls[i] = -1;
+	}
+}
+
 void opener_files_close(struct opener_files *files)
 {
 	close_p(&files->diag);
@@ -78,6 +86,7 @@ void opener_files_close(struct opener_files *files)
 	close_p(&files->sockstat6);
 	close_p(&files->snmp);
 	close_p(&files->netstat);
+	opener_sysctls_close(files);
 	for (size_t i = 0; i < OPENER_HOOKS; i++)
 		close_p(&files->hooks[i]);
 	*files = (struct opener_files)OPENER_FILES_NONE;
@@ -128,8 +137,27 @@ static void hook_here(const struct opener *o, struct opener_files *files)
 	}
 }
 
+/*
+ * Files of their own, not a directory to open them from: outside of the namespace each such open
+ * makes a new dentry of the same name, which slows down the next one (proc_sys_compare()).
+ */
+static void open_sysctls(bool home, int ret[TW_SYSCTL_COUNT])
+{
+	static const struct {
+		const char *path;
+		bool everywhere;
+	} rows[TW_SYSCTL_COUNT] = {
+#define X(name, directory, file, everywhere) {"/proc/sys/net/" directory "/" file, everywhere},
+		TW_SYSCTLS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < TW_SYSCTL_COUNT; i++)
+		ret[i] = home || rows[i].everywhere ? open(rows[i].path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
 /* In the namespace that the process is in now. */
-static int open_here(const struct opener *o, struct opener_files *ret)
+static int open_here(const struct opener *o, bool home, struct opener_files *ret)
 {
 	struct opener_files files = {
 		.diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -147,6 +175,7 @@ static int open_here(const struct opener *o, struct opener_files *ret)
 		opener_files_close(&files);
 		return -error;
 	}
+	open_sysctls(home, files.sysctls);
 	hook_here(o, &files);
 	*ret = files;
 	return 0;
@@ -159,7 +188,7 @@ int opener_open(struct opener *o, const char *path, uint32_t inum, struct opener
 	int error;
 
 	if (inum == o->home_inum)
-		return open_here(o, ret);
+		return open_here(o, true, ret);
 	error = namespace_open(path, &fd, &found);
 	if (error < 0)
 		return error;
@@ -167,7 +196,7 @@ int opener_open(struct opener *o, const char *path, uint32_t inum, struct opener
 		return -ESTALE;
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return -errno;
-	error = open_here(o, ret);
+	error = open_here(o, false, ret);
 	/* in a foreign namespace every later look at the host would be wrong */
 	if (setns(o->home, CLONE_NEWNET) < 0)
 		abort();

@@ -8,23 +8,26 @@
 
 #include <stdint.h>
 
+#include <tcpwatch/record.h>
+
 enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
 
 /* Each stays bound to its namespace, and keeps it alive until it is closed. */
 struct opener_files {
-	int diag;                /* a NETLINK_SOCK_DIAG socket, non-blocking */
-	int sockstat;            /* /proc/net/sockstat */
-	int sockstat6;           /* /proc/net/sockstat6; -1 where IPv6 is off */
-	int snmp;                /* /proc/net/snmp */
-	int netstat;             /* /proc/net/netstat */
-	int hooks[OPENER_HOOKS]; /* links of the netfilter programs; -1 where there is none */
-	int hook_error;          /* why there is none, a negative errno; 0: none was wanted */
+	int diag;                     /* a NETLINK_SOCK_DIAG socket, non-blocking */
+	int sockstat;                 /* /proc/net/sockstat */
+	int sockstat6;                /* /proc/net/sockstat6; -1 where IPv6 is off */
+	int snmp;                     /* /proc/net/snmp */
+	int netstat;                  /* /proc/net/netstat */
+	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
+	int hooks[OPENER_HOOKS];      /* links of the netfilter programs; -1 where there is none */
+	int hook_error;               /* why there is none, a negative errno; 0: none was wanted */
 };
 
 #define OPENER_FILES_NONE                                                               \
 	{                                                                               \
 		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1, .netstat = -1, \
-		.hooks = {-1, -1},                                                      \
+		.sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1},       \
 	}
 
 struct opener;
@@ -43,5 +46,6 @@ void opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS]);
  */
 int opener_open(struct opener *o, const char *path, uint32_t inum, struct opener_files *ret);
 void opener_files_close(struct opener_files *files);
+void opener_sysctls_close(struct opener_files *files);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "source/counters.h"
 #include "source/inventory.h"
+#include "source/limits.h"
 #include "source/sources.h"
 #include "source/syn.h"
 #include "source/transitions.h"
@@ -15,6 +16,7 @@
 #define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
 #define SCAN_COST_MAX 1000   /* a scan waits for this many times what the last one took */
 #define NETSTAT_NS NSEC_PER_SEC
+#define LIMITS_NS (10 * NSEC_PER_SEC) /* settings seldom change */
 /* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
  * milliseconds. */
 #define WINDOW_NS (900 * NSEC_PER_MSEC)
@@ -315,6 +317,25 @@ static void look_at_netstat(struct sources *s, uint64_t time_ns)
 	}
 }
 
+static void look_at_limits(struct sources *s, uint64_t time_ns, uint64_t interval_ns)
+{
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
+		struct namespace *n = namespaces_at(s->namespaces, i);
+		struct tw_limits limits;
+
+		if (n->error || time_ns < n->limits_ns + interval_ns)
+			continue;
+		n->limits_ns = time_ns;
+		limits_read(&n->files, n->inum, time_ns, &limits);
+		tell(s, TW_RECORD_LIMITS, &limits);
+	}
+}
+
+void sources_limits(struct sources *s)
+{
+	look_at_limits(s, now_ns(CLOCK_MONOTONIC), 0);
+}
+
 void sources_look(struct sources *s)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
@@ -324,6 +345,7 @@ void sources_look(struct sources *s)
 	if (s->syn)
 		look_at_syns(s, tick.time_ns);
 	look_at_netstat(s, tick.time_ns);
+	look_at_limits(s, tick.time_ns, LIMITS_NS);
 }
 
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)

@@ -54,8 +54,10 @@ struct namespaces *sources_namespaces(const struct sources *s);
 size_t sources_drain(struct sources *s);
 /* TW_RECORD_COUNTERS of each namespace. */
 void sources_count(struct sources *s);
-/* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES and _NETSTAT: O(listeners). */
+/* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES, _NETSTAT and _LIMITS: O(listeners). */
 void sources_look(struct sources *s);
+/* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */
+void sources_limits(struct sources *s);
 /* Counts the SYNs for a port from now on. */
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);

@@ -31,6 +31,7 @@ enum tw_record_type {
 	TW_RECORD_PORT,        /* struct tw_port_record: segments that arrived for a port so far */
 	TW_RECORD_SOURCES,     /* struct tw_source_summary: where SYNs came from */
 	TW_RECORD_NETSTAT, /* struct tw_netstat: what the kernel counts of half-open connections */
+	TW_RECORD_LIMITS,  /* struct tw_limits: the settings that bound a namespace's connections */
 };
 
 struct tw_record_header {
@@ -133,6 +134,49 @@ struct tw_netstat {
 #undef X
 };
 
+/*
+ * Settings below /proc/sys/net that bound, time or tell of a namespace's connections. X(NAME,
+ * directory, file, everywhere): those with 0 are read in the daemon's own namespace alone, as each
+ * takes a descriptor in every namespace.
+ */
+#define TW_SYSCTLS(X)                                                \
+	X(TCP_FIN_TIMEOUT, "ipv4", "tcp_fin_timeout", 1)             \
+	X(TCP_KEEPALIVE_TIME, "ipv4", "tcp_keepalive_time", 0)       \
+	X(TCP_KEEPALIVE_INTVL, "ipv4", "tcp_keepalive_intvl", 0)     \
+	X(TCP_KEEPALIVE_PROBES, "ipv4", "tcp_keepalive_probes", 0)   \
+	X(TCP_MAX_SYN_BACKLOG, "ipv4", "tcp_max_syn_backlog", 1)     \
+	X(SOMAXCONN, "core", "somaxconn", 1)                         \
+	X(TCP_SYNCOOKIES, "ipv4", "tcp_syncookies", 1)               \
+	X(TCP_SYNACK_RETRIES, "ipv4", "tcp_synack_retries", 0)       \
+	X(TCP_SYN_RETRIES, "ipv4", "tcp_syn_retries", 0)             \
+	X(TCP_ABORT_ON_OVERFLOW, "ipv4", "tcp_abort_on_overflow", 1) \
+	X(TCP_TW_REUSE, "ipv4", "tcp_tw_reuse", 1)                   \
+	X(TCP_MAX_TW_BUCKETS, "ipv4", "tcp_max_tw_buckets", 1)       \
+	X(TCP_MAX_ORPHANS, "ipv4", "tcp_max_orphans", 1)             \
+	X(IP_LOCAL_PORT_RANGE, "ipv4", "ip_local_port_range", 1)     \
+	X(IP_LOCAL_RESERVED_PORTS, "ipv4", "ip_local_reserved_ports", 1)
+
+enum tw_sysctl {
+#define X(name, directory, file, everywhere) TW_SYSCTL_##name,
+	TW_SYSCTLS(X)
+#undef X
+		TW_SYSCTL_COUNT
+};
+
+#define TW_SYSCTL_BIT(sysctl) (1U << (sysctl))
+
+struct tw_limits {
+	__u64 time_ns;
+	__u32 netns;
+	__u32 known; /* mask of TW_SYSCTL_BIT(): those that could be read; the rest is 0 */
+	/* Seconds, counts, or what the setting says. Of the range of local ports: how many are in
+	 * it; of the reserved ports: how many of the range they take. */
+	__u32 values[TW_SYSCTL_COUNT];
+	__u16 port_low, port_high; /* the range of local ports, both included */
+	__u32 orphans;             /* of the whole host; each namespace tells the same */
+	__u32 padding;             /* 0 */
+};
+
 struct tw_lost {
 	__u64 time_ns;
 	__u64 ring_full; /* transitions that found no room, since the previous such record */
@@ -147,5 +191,6 @@ _Static_assert(sizeof(struct tw_round) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_dump) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_socket) == 80, "part of the recording's format");
 _Static_assert(sizeof(struct tw_counters) == 24, "part of the recording's format");
+_Static_assert(sizeof(struct tw_limits) == 88, "part of the recording's format");
 
 #endif

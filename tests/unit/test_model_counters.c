@@ -303,6 +303,30 @@ static void test_full_table_and_owners(void **state)
 	owners_drop(owners, first);
 }
 
+/* What is told of a namespace goes with it, and does not wait for its first dump. */
+static void test_limits(void **state)
+{
+	const enum tw_sysctl sysctl = TW_SYSCTL_TCP_MAX_TW_BUCKETS;
+	struct fixture *f = *state;
+	struct tw_limits limits = {.netns = HOST, .known = TW_SYSCTL_BIT(sysctl)};
+
+	limits.time_ns = later(f);
+	limits.values[sysctl] = 1000;
+	model_limits(f->m, &limits);
+	assert_int_equal(netns(f, HOST)->limits.values[sysctl], 1000);
+	assert_int_equal(netns(f, HOST)->limits.known, TW_SYSCTL_BIT(sysctl));
+	assert_int_equal(model_now_ns(f->m), limits.time_ns);
+	establish(f, &other);
+	assert_int_equal(netns(f, OTHER)->limits.known, 0);
+
+	limits.values[sysctl] = 10;
+	model_limits(f->m, &limits);
+	assert_int_equal(netns(f, HOST)->limits.values[sysctl], 10);
+	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = HOST});
+	establish(f, &client);
+	assert_int_equal(netns(f, HOST)->limits.known, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +338,7 @@ int main(void)
 		test(test_acceptance),
 		test(test_no_acceptance_after_a_busy_dump),
 		test(test_requests_and_minis_are_not_in_use),
+		test(test_limits),
 		test_at_the_bound(test_full_table),
 		test_at_the_bound(test_full_table_and_minisockets),
 		test_at_the_bound(test_full_table_and_dumps),
