@@ -146,13 +146,24 @@ static void on_watch(struct http_request *request, void *userdata)
 	watch_answer(api->watch, request, &filter);
 }
 
+/* Whether the client may change what the daemon does; else the request has been answered. */
+static bool may_change(struct http_request *request, const struct api *api)
+{
+	bool may = peers_may_change(&api->peers, http_socket(request));
+
+	if (!may)
+		http_answer_error(request, 403,
+				  "only root and the members of control_group may ask for that");
+	return may;
+}
+
 static void on_resync(struct http_request *request, void *userdata)
 {
 	const struct api *api = userdata;
 	struct json_object *document;
 	int r;
 
-	if (!no_parameters(request))
+	if (!no_parameters(request) || !may_change(request, api))
 		return;
 	r = api->calls.resync(api->calls.userdata);
 	if (r) {

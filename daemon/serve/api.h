@@ -10,6 +10,7 @@
 
 #include "model/model.h"
 #include "serve/http.h"
+#include "serve/peer.h"
 #include "serve/serve.h"
 #include "serve/walk.h"
 #include "serve/watch.h"
@@ -20,6 +21,7 @@ struct api {
 	struct model *model;
 	const struct serve_status *status;
 	struct serve_calls calls;
+	struct peers peers;
 	struct watch *watch;
 	struct walks walks;
 };

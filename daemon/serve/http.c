@@ -145,6 +145,14 @@ const char *http_header(const struct http_request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+int http_socket(const struct http_request *request)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info->connect_fd;
+}
+
 struct argument_walk {
 	int (*callback)(const char *name, const char *value, void *userdata);
 	void *userdata;

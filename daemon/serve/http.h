@@ -54,6 +54,8 @@ struct http *http_free(struct http *h);
 
 /* The value of a header, or NULL. */
 const char *http_header(const struct http_request *request, const char *name);
+/* The connection's socket, the server's own. */
+int http_socket(const struct http_request *request);
 /*
  * Calls back for each argument of the query, in order, percent-decoded; value is NULL where there
  * is no "=". Stops at the first result that is not 0, and returns it. -EINVAL: an argument has a

@@ -143,6 +143,7 @@ int serve_new(sd_event *loop, const struct settings *settings, struct model *mod
 		.status = status,
 		.calls = *calls,
 	};
+	peers_init(&s->api.peers, settings->control_group);
 	r = open_all(s, loop, settings);
 	if (r) {
 		serve_free(s);

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where BPF cannot be had: refused with the reason, or made do without, and both said (facts 22 to 25)."""
 
+import grp
+import json
+import subprocess
+
 import pytest
 
 from oracle import assert_right_when_quiet, assert_settles, wait_for
 
+STRANGER = 54321  # a user that no system has
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 NO_BTF = (
     "unshare", "--mount", "sh", "-c",
@@ -129,3 +134,29 @@ def test_auto_takes_bpf_where_it_can(make_daemon):
     status = daemon.status()
     assert (status["mode"], status["mode_reason"]) == ("ebpf", "")
     wait_for(lambda: daemon.metrics().sum("tcpwatch_mode", mode="ebpf") == 1)
+
+
+def ask(daemon, method, path, groups=()):
+    """What a stranger's request gives: the status and the document."""
+    result = subprocess.run(
+        ["curl", "--silent", "--show-error", "--unix-socket", daemon.socket, "--request", method,
+         "--write-out", "\\n%{http_code}", f"http://localhost{path}"],
+        capture_output=True, text=True, timeout=30, user=STRANGER, group=STRANGER, extra_groups=groups)
+    assert result.returncode == 0, result.stderr
+    body, status = result.stdout.rsplit("\n", 1)
+    return int(status), json.loads(body)
+
+
+def test_changing_takes_root_or_the_group(daemon_of_nobody):
+    """Also where the socket's mode lets others look."""
+    daemon = daemon_of_nobody(mode="auto", control_group="adm").start()
+    daemon.socket.chmod(0o666)
+    assert ask(daemon, "GET", "/v1/status")[0] == 200
+    before = daemon.status()["resync"]["count"]
+    status, document = ask(daemon, "POST", "/v1/resync")
+    assert status == 403 and "control_group" in document["error"]
+    assert ask(daemon, "POST", "/v1/resync", [5, 7]) == (status, document)
+    assert daemon.status()["resync"]["count"] == before
+    group = grp.getgrnam("adm").gr_gid
+    assert ask(daemon, "POST", "/v1/resync", [5, group, 7]) == (202, {"resync": "started"})
+    daemon.resync()
