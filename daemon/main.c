@@ -100,8 +100,28 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int confine_opener(void *userdata)
+{
+	(void)userdata;
+	return 0;
+}
+
+/* Where the host's other namespaces are to be followed. */
+static int start_opener(const struct settings *settings, struct opener **ret)
+{
+	int error = 0;
+
+	if (settings->namespaces == SETTINGS_NAMESPACES_ALL)
+		error = opener_start(confine_opener, NULL, ret);
+	if (error < 0)
+		log_error("the process that opens network namespaces cannot be started: %s",
+			  strerror(-error));
+	return error;
+}
+
 static int run_daemon(struct settings *settings, const struct arguments *arguments)
 {
+	_cleanup_(opener_freep) struct opener *opener = NULL;
 	struct tcpwatchd *d;
 	int error;
 
@@ -111,15 +131,15 @@ static int run_daemon(struct settings *settings, const struct arguments *argumen
 	 */
 	setpriority(PRIO_PROCESS, 0, NICE);
 	raise_descriptor_limit();
-	error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file, &d);
-
+	error = start_opener(settings, &opener);
+	if (!error)
+		error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file,
+				      opener, &d);
 	if (error < 0) {
 		settings_free(settings);
 		return TW_EXIT_FAILED;
 	}
 	error = tcpwatchd_run(d);
-	if (error < 0)
-		log_error("the event loop failed: %s", strerror(-error));
 	tcpwatchd_free(d);
 	return error < 0 ? TW_EXIT_FAILED : TW_EXIT_OK;
 }

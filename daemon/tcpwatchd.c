@@ -28,7 +28,7 @@ struct tcpwatchd {
 	struct settings *settings;
 	const char *config_file;
 	sd_event *loop;
-	sd_event_source *drain_timer, *tick_timer, *wake, *signals[3];
+	sd_event_source *drain_timer, *tick_timer, *wake, *opener_answers, *signals[3];
 	struct sources *sources;
 	struct model *model;
 	struct rounds *rounds;
@@ -191,6 +191,20 @@ static int on_ring_fills(sd_event_source *source, int fd, uint32_t events, void 
 	return 0;
 }
 
+static int on_opener(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+	int error = sources_receive(d->sources);
+
+	(void)fd, (void)events;
+	if (error >= 0)
+		return 0;
+	log_error("the process that opens network namespaces is gone (%s): new ones could not be "
+		  "counted, so tcpwatchd ends; its service manager starts it again",
+		  strerror(-error));
+	return sd_event_exit(sd_event_source_get_event(source), error);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -281,10 +295,10 @@ static int open_serve(struct tcpwatchd *d)
 	return serve_new(d->loop, d->settings, d->model, &d->status, &calls, &d->serve);
 }
 
-static int open_sources(struct tcpwatchd *d)
+static int open_sources(struct tcpwatchd *d, struct opener *opener)
 {
 	const struct sources_options options = {
-		.all = d->settings->namespaces == SETTINGS_NAMESPACES_ALL,
+		.opener = opener,
 		.transitions = d->settings->mode != SETTINGS_MODE_DIAG,
 		.syns = d->settings->syn_accounting,
 		.ring_size = d->settings->ring_size,
@@ -338,6 +352,9 @@ static int open_events(struct tcpwatchd *d)
 		error = sd_event_add_signal(d->loop, &d->signals[i], signals[i], on_signal, d);
 	if (error >= 0)
 		error = add_timer(d, &d->tick_timer, on_tick);
+	if (error >= 0 && sources_opener_fd(d->sources) >= 0)
+		error = sd_event_add_io(d->loop, &d->opener_answers, sources_opener_fd(d->sources),
+					EPOLLIN, on_opener, d);
 	if (error < 0 || !sources_following(d->sources))
 		return error;
 	error = add_timer(d, &d->drain_timer, on_drain_timer);
@@ -371,7 +388,7 @@ static void fill_status(struct serve_status *status)
 	status->last_cause = RESYNC_CAUSE_COUNT;
 }
 
-static int open_all(struct tcpwatchd *d, const char *record_file)
+static int open_all(struct tcpwatchd *d, const char *record_file, struct opener *opener)
 {
 	int error = sd_event_default(&d->loop);
 
@@ -386,12 +403,12 @@ static int open_all(struct tcpwatchd *d, const char *record_file)
 	if (error >= 0)
 		error = open_serve(d);
 	if (error >= 0)
-		error = open_sources(d);
+		error = open_sources(d, opener);
 	return error < 0 ? error : open_loop(d);
 }
 
 int tcpwatchd_new(struct settings *settings, const char *config_file, const char *record_file,
-		  struct tcpwatchd **ret)
+		  struct opener *opener, struct tcpwatchd **ret)
 {
 	struct tcpwatchd *d = calloc(1, sizeof(*d));
 	int error;
@@ -400,7 +417,7 @@ int tcpwatchd_new(struct settings *settings, const char *config_file, const char
 		return -ENOMEM;
 	d->settings = settings;
 	d->config_file = config_file;
-	error = open_all(d, record_file);
+	error = open_all(d, record_file, opener);
 	if (error < 0) {
 		d->settings = NULL;
 		tcpwatchd_free(d);
@@ -425,6 +442,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 	sd_event_source_disable_unref(d->drain_timer);
 	sd_event_source_disable_unref(d->tick_timer);
 	sd_event_source_disable_unref(d->wake);
+	sd_event_source_disable_unref(d->opener_answers);
 	sd_event_unref(d->loop);
 	settings_free(d->settings);
 	free(d);
@@ -433,5 +451,10 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 
 int tcpwatchd_run(struct tcpwatchd *d)
 {
-	return sd_event_loop(d->loop);
+	int error = sd_event_loop(d->loop);
+
+	/* without the opener it has been logged */
+	if (error < 0 && error != -EPIPE)
+		log_error("the event loop failed: %s", strerror(-error));
+	return error;
 }

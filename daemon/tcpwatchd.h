@@ -7,19 +7,21 @@
 #define TCPWATCHD_H
 
 #include "settings.h"
+#include "source/opener.h"
 
 struct tcpwatchd;
 
 /*
  * Opens all that the settings ask for, sources first. settings is taken on success. config_file:
  * read again at a reload; the caller's. record_file: NULL, or where to write the stream of records.
- * On failure it has been logged why. 0, or a negative errno.
+ * opener: for namespaces other than the daemon's own, or NULL; the caller's, and outlives the
+ * result. On failure it has been logged why. 0, or a negative errno.
  */
 int tcpwatchd_new(struct settings *settings, const char *config_file, const char *record_file,
-		  struct tcpwatchd **ret);
+		  struct opener *opener, struct tcpwatchd **ret);
 struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d);
 
-/* Until SIGTERM or SIGINT. 0, or a negative errno. */
+/* Until SIGTERM or SIGINT. 0, or a negative errno; then it has been logged why. */
 int tcpwatchd_run(struct tcpwatchd *d);
 
 #endif

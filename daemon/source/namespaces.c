@@ -1,47 +1,76 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
 #include "source/namespaces.h"
 
-#define NAMES "/run/netns" /* of ip-netns(8) */
 #define STEP 16U
 /* With that many namespaces the settings of more are not followed: each takes nine descriptors, and
  * a process may be limited to some thousands, which its sockets need first. */
 #define SYSCTLS_MAX 250
+/* For all there is to open at the start: a millisecond is long for one. What takes longer comes
+ * later. */
+#define START_NS (10 * NSEC_PER_SEC)
 
 struct namespaces {
-	struct opener *opener;
-	bool all;
-	dev_t nsfs; /* the file system that namespace files are on */
+	struct opener *opener; /* NULL: the daemon's own alone */
 	struct namespace *entries;
 	size_t count, allocated;
+	size_t pending;  /* asked for, not answered */
 	uint64_t serial; /* of the last one */
+	bool scanning;
 };
 
-int namespaces_new(bool all, const int programs[OPENER_HOOKS], struct namespaces **ret)
+static struct namespace *add(struct namespaces *n, uint32_t inum)
+{
+	if (n->count == n->allocated) {
+		size_t allocated = n->allocated + STEP;
+		struct namespace *entries = realloc(n->entries, allocated * sizeof(*entries));
+
+		if (!entries)
+			return NULL;
+		n->entries = entries;
+		n->allocated = allocated;
+	}
+	n->entries[n->count] = (struct namespace){
+		.inum = inum,
+		.serial = ++n->serial,
+		.files = OPENER_FILES_NONE,
+		.error = -EINPROGRESS,
+		.found = true,
+	};
+	return &n->entries[n->count++];
+}
+
+/* For that nobody is asked. */
+static int open_own(struct namespaces *n, const int programs[OPENER_HOOKS])
+{
+	struct namespace *own;
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return -errno;
+	own = add(n, (uint32_t)st.st_ino);
+	if (!own)
+		return -ENOMEM;
+	own->error = opener_files_open(true, programs, &own->files);
+	own->fresh = !own->error;
+	return own->error;
+}
+
+int namespaces_new(struct opener *opener, const int programs[OPENER_HOOKS], struct namespaces **ret)
 {
 	struct namespaces *n = calloc(1, sizeof(*n));
-	struct stat st;
 	int error;
 
 	if (!n)
 		return -ENOMEM;
-	n->all = all;
-	error = opener_new(&n->opener);
-	if (!error && programs)
-		opener_set_programs(n->opener, programs);
-	if (!error && stat("/proc/self/ns/net", &st) < 0)
-		error = -errno;
-	if (!error) {
-		n->nsfs = st.st_dev;
-		error = namespaces_open(n, (uint32_t)st.st_ino, (uint32_t)getpid());
-	}
+	n->opener = opener;
+	error = open_own(n, programs);
+	if (!error && opener && programs)
+		error = opener_set_programs(opener, programs);
 	if (error < 0) {
 		namespaces_free(n);
 		return error;
@@ -57,7 +86,6 @@ struct namespaces *namespaces_free(struct namespaces *n)
 	for (size_t i = 0; i < n->count; i++)
 		opener_files_close(&n->entries[i].files);
 	free(n->entries);
-	opener_free(n->opener);
 	free(n);
 	return NULL;
 }
@@ -80,26 +108,6 @@ struct namespace *namespaces_find(const struct namespaces *n, uint32_t inum)
 	return NULL;
 }
 
-static struct namespace *add(struct namespaces *n, uint32_t inum)
-{
-	if (n->count == n->allocated) {
-		size_t allocated = n->allocated + STEP;
-		struct namespace *entries = realloc(n->entries, allocated * sizeof(*entries));
-
-		if (!entries)
-			return NULL;
-		n->entries = entries;
-		n->allocated = allocated;
-	}
-	n->entries[n->count] = (struct namespace){
-		.inum = inum,
-		.serial = ++n->serial,
-		.files = OPENER_FILES_NONE,
-		.error = -EINPROGRESS,
-	};
-	return &n->entries[n->count++];
-}
-
 void namespaces_close(struct namespaces *n, size_t index)
 {
 	opener_files_close(&n->entries[index].files);
@@ -108,98 +116,112 @@ void namespaces_close(struct namespaces *n, size_t index)
 		n->entries[i] = n->entries[i + 1];
 }
 
-/* A namespace that a path leads to; one try to open it in each scan. */
-static int meet(struct namespaces *n, uint32_t inum, const char *path)
+/* A namespace that a place leads to; one try to open it in each scan. */
+static int meet(struct namespaces *n, const struct opener_place *place)
 {
-	struct namespace *entry = namespaces_find(n, inum);
+	struct namespace *entry = namespaces_find(n, place->inum);
 
 	if (!entry)
-		entry = add(n, inum);
+		entry = add(n, place->inum);
 	if (!entry)
 		return -ENOMEM;
-	if (entry->found || entry->files.diag >= 0) {
-		entry->found = true;
-		return 0;
-	}
-	entry->error = opener_open(n->opener, path, inum, &entry->files);
-	/* a process may end between two looks; the next one may lead there */
-	if (entry->error == -ENOENT || entry->error == -ESTALE)
-		return entry->error;
 	entry->found = true;
-	entry->fresh = !entry->error;
-	if (n->count > SYSCTLS_MAX)
-		opener_sysctls_close(&entry->files);
-	return entry->error;
+	if (entry->files.diag >= 0 || entry->asked)
+		return 0;
+	entry->error = opener_open(n->opener, place);
+	if (entry->error)
+		return entry->error;
+	entry->error = -EINPROGRESS;
+	entry->asked = true;
+	n->pending++;
+	return 0;
 }
 
 int namespaces_open(struct namespaces *n, uint32_t inum, uint32_t pid)
 {
-	char path[64];
+	const struct opener_place place = {.inum = inum, .pid = pid};
 
-	if (!n->all && n->count)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	return meet(n, inum, path);
-}
-
-static void scan_process(struct namespaces *n, int proc, const char *pid)
-{
-	char path[NAME_MAX + 16], link[32];
-	ssize_t length;
-	unsigned inum;
-
-	snprintf(path, sizeof(path), "%s/ns/net", pid);
-	length = readlinkat(proc, path, link, sizeof(link) - 1);
-	if (length < 0)
-		return; /* it has ended, or is not ours to look at */
-	link[length] = '\0';
-	if (sscanf(link, "net:[%u]", &inum) != 1)
-		return;
-	snprintf(path, sizeof(path), "/proc/%s/ns/net", pid);
-	meet(n, inum, path);
-}
-
-static int scan_processes(struct namespaces *n)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-
-	if (!proc)
-		return -errno;
-	while ((entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			scan_process(n, dirfd(proc), entry->d_name);
-	closedir(proc);
-	return 0;
-}
-
-static void scan_names(struct namespaces *n)
-{
-	DIR *names = opendir(NAMES);
-	struct dirent *entry;
-
-	if (!names)
-		return; /* no namespace has a name here */
-	while ((entry = readdir(names))) {
-		char path[sizeof(NAMES) + NAME_MAX + 1];
-		struct stat st;
-
-		snprintf(path, sizeof(path), "%s/%s", NAMES, entry->d_name);
-		if (!stat(path, &st) && S_ISREG(st.st_mode) && st.st_dev == n->nsfs)
-			meet(n, (uint32_t)st.st_ino, path);
-	}
-	closedir(names);
+	return n->opener ? meet(n, &place) : 0;
 }
 
 int namespaces_scan(struct namespaces *n)
 {
 	int error;
 
-	if (!n->all)
+	if (!n->opener)
 		return 0;
+	if (n->scanning)
+		return -EBUSY;
+	error = opener_scan(n->opener);
+	if (error < 0)
+		return error;
+	n->scanning = true;
 	for (size_t i = 1; i < n->count; i++)
 		n->entries[i].found = false;
-	error = scan_processes(n);
-	scan_names(n);
+	return 0;
+}
+
+/* Whether the place did not lead to the namespace any more. */
+static bool take(struct namespaces *n, struct opener_answer *answer)
+{
+	struct namespace *entry = namespaces_find(n, answer->place.inum);
+
+	if (!entry || !entry->asked) {
+		opener_files_close(&answer->files);
+		return false;
+	}
+	n->pending--;
+	entry->asked = false;
+	entry->error = answer->error;
+	entry->files = answer->files;
+	entry->fresh = !entry->error;
+	if (n->count > SYSCTLS_MAX)
+		opener_sysctls_close(&entry->files);
+	return entry->error == -ENOENT || entry->error == -ESTALE;
+}
+
+int namespaces_receive(struct namespaces *n, struct namespaces_news *ret)
+{
+	struct opener_answer answer;
+	int r;
+
+	*ret = (struct namespaces_news){0};
+	while (n->opener && (r = opener_receive(n->opener, &answer)) != -EAGAIN) {
+		if (r < 0)
+			return r;
+		switch (answer.type) {
+		case OPENER_ANSWER_FOUND:
+			meet(n, &answer.place);
+			break;
+		case OPENER_ANSWER_OPENED:
+			ret->missed |= take(n, &answer);
+			break;
+		case OPENER_ANSWER_SCANNED:
+			n->scanning = false;
+			ret->scanned = true;
+			ret->cost_ns = answer.cost_ns;
+			break;
+		}
+	}
+	return 0;
+}
+
+int namespaces_wait(struct namespaces *n)
+{
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + START_NS, now;
+	struct namespaces_news news;
+	int error = namespaces_scan(n);
+
+	while (!error && (n->scanning || n->pending)) {
+		struct pollfd waiting = {.fd = opener_fd(n->opener), .events = POLLIN};
+
+		now = now_ns(CLOCK_MONOTONIC);
+		if (now >= until)
+			return -ETIMEDOUT;
+		if (poll(&waiting, 1, (int)((until - now) / NSEC_PER_MSEC) + 1) < 0 &&
+		    errno != EINTR)
+			return -errno;
+		error = namespaces_receive(n, &news);
+	}
 	return error;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finds the host's network namespaces, through the processes in them and the names below
- * /run/netns, and keeps the files of each open. Open files keep a namespace alive, so those of one
- * that nobody else uses are closed again.
+ * Knows the host's network namespaces, which the opener finds through the processes in them and the
+ * names below /run/netns, and keeps the files of each open. Open files keep a namespace alive, so
+ * those of one that nobody else uses are closed again.
  */
 #ifndef SOURCE_NAMESPACES_H
 #define SOURCE_NAMESPACES_H
@@ -19,7 +19,8 @@ struct namespace
 	struct opener_files files; /* diag is -1 where it could not be opened */
 	uint64_t serial;           /* no two have the same, though their inode numbers may */
 	int error;                 /* why not, a negative errno */
-	bool found;                /* by the last scan */
+	bool found;                /* by the last scan, or since */
+	bool asked;                /* the opener is at it */
 	bool fresh;                /* not dumped yet */
 	uint64_t netstat_ns;       /* when its netstat was last read */
 	uint64_t limits_ns;        /* and its limits */
@@ -29,20 +30,34 @@ struct namespace
 struct namespaces;
 
 /*
- * all: every namespace of the host; otherwise the daemon's own alone. programs: to hook into each
- * (see opener.h), or NULL. 0, or a negative errno.
+ * opener: the caller's, and outlives the result; NULL: the daemon's own namespace alone. programs:
+ * to hook into each (see opener.h), or NULL. 0, or a negative errno.
  */
-int namespaces_new(bool all, const int programs[OPENER_HOOKS], struct namespaces **ret);
+int namespaces_new(struct opener *opener, const int programs[OPENER_HOOKS],
+		   struct namespaces **ret);
 struct namespaces *namespaces_free(struct namespaces *n);
 
 /*
- * Looks through /proc and /run/netns: some 2 us for each process. What cannot be opened has an
- * entry too, with the error, and is tried again the next time. 0, or a negative errno of reading
- * /proc.
+ * Has the opener look through /proc and /run/netns: some 2 us for each process. What cannot be
+ * opened has an entry too, with the error, and is tried again the next time. 0; -EBUSY while a scan
+ * goes on; or another negative errno.
  */
 int namespaces_scan(struct namespaces *n);
-/* One that a process was just seen in. 0, or a negative errno. */
+/* One that a process was just seen in: asks for it to be opened. 0, or a negative errno. */
 int namespaces_open(struct namespaces *n, uint32_t inum, uint32_t pid);
+/* Before anything else goes on: a scan, and waits for all that it finds. 0; -ETIMEDOUT: the rest
+ * comes later; or another negative errno. */
+int namespaces_wait(struct namespaces *n);
+
+struct namespaces_news {
+	bool scanned;     /* a scan has ended, at this cost of processor time */
+	bool missed;      /* a process ended before its namespace was open */
+	uint64_t cost_ns; /* of the scan */
+};
+
+/* Takes what the opener tells, when its descriptor is readable. 0; -EPIPE: it is gone; or another
+ * negative errno. */
+int namespaces_receive(struct namespaces *n, struct namespaces_news *ret);
 void namespaces_close(struct namespaces *n, size_t index);
 
 /* The daemon's own comes first. */

@@ -1,62 +1,121 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
-#include <linux/netlink.h>
+#include <sys/wait.h>
 
 #include "base/util.h"
 #include "source/opener.h"
+#include "source/opener_process.h"
 
-/* Of linux/bpf.h and linux/netfilter.h as of Linux 6.4, which the build host's headers may not have
- * yet. */
-#define LINK_CREATE 28 /* BPF_LINK_CREATE */
-#define ATTACH_TYPE_NETFILTER 45
-#define PF_IPV4 2       /* NFPROTO_IPV4 */
-#define PF_IPV6 10      /* NFPROTO_IPV6 */
-#define HOOK_LOCAL_IN 1 /* NF_INET_LOCAL_IN */
-
-/*
- * Before all rules (NF_IP_PRI_RAW is -300), as what they drop has arrived too. No two BPF programs
- * may have the same priority: the next one is for another tcpwatchd.
- */
-#define HOOK_PRIORITY_FIRST (-399)
-#define HOOK_PRIORITY_LAST (-384)
+#define NAME "tcpwatch-opener" /* 15 characters, as many as there may be */
+#define SOCKET 3               /* of the opener, behind those that every process has */
 
 struct opener {
-	int home; /* the namespace that the daemon runs in */
-	uint32_t home_inum;
-	bool hooks;
-	int programs[OPENER_HOOKS];
+	int socket;
 };
 
-static int namespace_open(const char *path, int *ret_fd, uint32_t *ret_inum)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
+/* The new process. */
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	*ret_fd = TAKE_FD(fd);
-	*ret_inum = (uint32_t)st.st_ino;
-	return 0;
+/* It ends with the daemon, and not when a terminal or a service manager tells all processes to: the
+ * daemon would take that for a failure. */
+static void ignore_signals(void)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], SIG_IGN);
 }
 
-int opener_new(struct opener **ret)
+static int close_others(int socket)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	for (int fd = 0; fd < SOCKET; fd++)
+		if (dup2(null, fd) < 0)
+			return -errno;
+	if (socket != SOCKET && dup3(socket, SOCKET, O_CLOEXEC) < 0)
+		return -errno;
+	return close_range(SOCKET + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/* A change of user takes the signal back, so it comes last. */
+static int die_with(pid_t daemon)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return getppid() == daemon ? 0 : -ESRCH;
+}
+
+static int set_up(int socket, pid_t daemon, int (*confine)(void *userdata), void *userdata)
+{
+	int error;
+
+	ignore_signals();
+	prctl(PR_SET_NAME, NAME);
+	error = close_others(socket);
+	if (!error)
+		error = opener_process_prepare();
+	if (!error)
+		error = confine(userdata);
+	return error ? error : die_with(daemon);
+}
+
+static _Noreturn void run(int socket, pid_t daemon, int (*confine)(void *userdata), void *userdata)
+{
+	struct opener_message hello = {.verb = OPENER_SCANNED};
+
+	hello.error = set_up(socket, daemon, confine, userdata);
+	opener_message_send(SOCKET, &hello, NULL, 0, 0);
+	if (hello.error)
+		_exit(EXIT_FAILURE);
+	opener_process_run(SOCKET);
+}
+
+/* The daemon. */
+
+/* The first message says how it started. */
+static int wait_for_start(int socket)
+{
+	int fds[OPENER_FILES_COUNT], r;
+	struct opener_message hello;
+	size_t count;
+
+	do
+		r = opener_message_receive(socket, &hello, fds, &count, 0);
+	while (r == -EINTR);
+	if (r <= 0)
+		return r < 0 ? r : -EPIPE;
+	return hello.error;
+}
+
+int opener_start(int (*confine)(void *userdata), void *userdata, struct opener **ret)
 {
 	struct opener *o = calloc(1, sizeof(*o));
-	int error;
+	int pair[2], error;
+	pid_t self = getpid(), pid;
 
 	if (!o)
 		return -ENOMEM;
-	error = namespace_open("/proc/self/ns/net", &o->home, &o->home_inum);
-	if (error < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		free(o);
+		return -errno;
+	}
+	pid = fork();
+	if (!pid)
+		run(pair[1], self, confine, userdata);
+	error = pid < 0 ? -errno : 0;
+	close(pair[1]);
+	o->socket = pair[0];
+	if (!error)
+		error = wait_for_start(o->socket);
+	if (error < 0) {
+		opener_free(o);
 		return error;
 	}
 	*ret = o;
@@ -66,139 +125,76 @@ int opener_new(struct opener **ret)
 struct opener *opener_free(struct opener *o)
 {
 	if (o)
-		close(o->home);
+		close(o->socket);
 	free(o);
 	return NULL;
 }
 
-void opener_sysctls_close(struct opener_files *files)
+int opener_fd(const struct opener *o)
 {
-	for (size_t i = 0; i < TW_SYSCTL_COUNT; i++) {
-		close_p(&files->sysctls[i]);
-		files->sysctls[i] = -1;
-	}
+	return o->socket;
 }
 
-void opener_files_close(struct opener_files *files)
+int opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS])
 {
-	close_p(&files->diag);
-	close_p(&files->sockstat);
-	close_p(&files->sockstat6);
-	close_p(&files->snmp);
-	close_p(&files->netstat);
-	opener_sysctls_close(files);
-	for (size_t i = 0; i < OPENER_HOOKS; i++)
-		close_p(&files->hooks[i]);
-	*files = (struct opener_files)OPENER_FILES_NONE;
+	const struct opener_message request = {.verb = OPENER_PROGRAMS};
+
+	return opener_message_send(o->socket, &request, programs, OPENER_HOOKS, MSG_DONTWAIT);
 }
 
-void opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS])
+int opener_scan(struct opener *o)
 {
-	o->hooks = true;
-	memcpy(o->programs, programs, sizeof(o->programs));
+	const struct opener_message request = {.verb = OPENER_SCAN};
+
+	return opener_message_send(o->socket, &request, NULL, 0, MSG_DONTWAIT);
 }
 
-static int hook(int program, uint32_t family, int32_t priority)
+int opener_open(struct opener *o, const struct opener_place *place)
 {
-	/* union bpf_attr, link_create, with the part for netfilter */
-	struct {
-		uint32_t prog_fd, target_fd, attach_type, flags;
-		uint32_t pf, hooknum;
-		int32_t priority;
-		uint32_t netfilter_flags;
-		uint8_t rest[64];
-	} attr = {
-		.prog_fd = (uint32_t)program,
-		.attach_type = ATTACH_TYPE_NETFILTER,
-		.pf = family,
-		.hooknum = HOOK_LOCAL_IN,
-		.priority = priority,
+	const struct opener_message request = {.verb = OPENER_OPEN, .place = *place};
+
+	return opener_message_send(o->socket, &request, NULL, 0, MSG_DONTWAIT);
+}
+
+/* Each descriptor to its place. */
+static void sort(const struct opener_message *message, const int *fds, size_t count,
+		 struct opener_files *ret)
+{
+	int *all = &ret->diag;
+	size_t next = 0;
+
+	for (size_t i = 0; i < OPENER_FILES_COUNT && next < count; i++)
+		if (message->files & UINT64_C(1) << i)
+			all[i] = fds[next++];
+	while (next < count)
+		close(fds[next++]);
+	ret->hook_error = message->hook_error;
+}
+
+int opener_receive(struct opener *o, struct opener_answer *ret)
+{
+	static const enum opener_answer_type types[] = {
+		[OPENER_FOUND] = OPENER_ANSWER_FOUND,
+		[OPENER_SCANNED] = OPENER_ANSWER_SCANNED,
+		[OPENER_OPENED] = OPENER_ANSWER_OPENED,
 	};
-	long fd = syscall(SYS_bpf, LINK_CREATE, &attr, sizeof(attr));
+	struct opener_answer answer = {.files = OPENER_FILES_NONE};
+	int fds[OPENER_FILES_COUNT], r;
+	struct opener_message message;
+	size_t count;
 
-	return fd < 0 ? -errno : (int)fd;
-}
-
-static void hook_here(const struct opener *o, struct opener_files *files)
-{
-	static const uint32_t families[] = {
-		[OPENER_HOOK_IPV4] = PF_IPV4, [OPENER_HOOK_IPV6] = PF_IPV6};
-
-	for (size_t i = 0; o->hooks && i < OPENER_HOOKS; i++) {
-		int32_t priority = HOOK_PRIORITY_FIRST;
-
-		do
-			files->hooks[i] = hook(o->programs[i], families[i], priority);
-		while (files->hooks[i] == -EBUSY && ++priority <= HOOK_PRIORITY_LAST);
-		if (files->hooks[i] < 0) {
-			files->hook_error = files->hooks[i];
-			files->hooks[i] = -1;
-		}
-	}
-}
-
-/*
- * Files of their own, not a directory to open them from: outside of the namespace each such open
- * makes a new dentry of the same name, which slows down the next one (proc_sys_compare()).
- */
-static void open_sysctls(bool home, int ret[TW_SYSCTL_COUNT])
-{
-	static const struct {
-		const char *path;
-		bool everywhere;
-	} rows[TW_SYSCTL_COUNT] = {
-#define X(name, directory, file, everywhere) {"/proc/sys/net/" directory "/" file, everywhere},
-		TW_SYSCTLS(X)
-#undef X
-	};
-
-	for (size_t i = 0; i < TW_SYSCTL_COUNT; i++)
-		ret[i] = home || rows[i].everywhere ? open(rows[i].path, O_RDONLY | O_CLOEXEC) : -1;
-}
-
-/* In the namespace that the process is in now. */
-static int open_here(const struct opener *o, bool home, struct opener_files *ret)
-{
-	struct opener_files files = {
-		.diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			       NETLINK_SOCK_DIAG),
-		.sockstat = open("/proc/self/net/sockstat", O_RDONLY | O_CLOEXEC),
-		.sockstat6 = open("/proc/self/net/sockstat6", O_RDONLY | O_CLOEXEC),
-		.snmp = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC),
-		.netstat = open("/proc/self/net/netstat", O_RDONLY | O_CLOEXEC),
-		.hooks = {-1, -1},
-	};
-
-	if (files.diag < 0 || files.sockstat < 0 || files.snmp < 0 || files.netstat < 0) {
-		int error = errno;
-
-		opener_files_close(&files);
-		return -error;
-	}
-	open_sysctls(home, files.sysctls);
-	hook_here(o, &files);
-	*ret = files;
-	return 0;
-}
-
-int opener_open(struct opener *o, const char *path, uint32_t inum, struct opener_files *ret)
-{
-	_cleanup_close_ int fd = -1;
-	uint32_t found;
-	int error;
-
-	if (inum == o->home_inum)
-		return open_here(o, true, ret);
-	error = namespace_open(path, &fd, &found);
-	if (error < 0)
-		return error;
-	if (found != inum)
-		return -ESTALE;
-	if (setns(fd, CLONE_NEWNET) < 0)
-		return -errno;
-	error = open_here(o, false, ret);
-	/* in a foreign namespace every later look at the host would be wrong */
-	if (setns(o->home, CLONE_NEWNET) < 0)
-		abort();
-	return error;
+	r = opener_message_receive(o->socket, &message, fds, &count, MSG_DONTWAIT);
+	if (!r || r == -ECONNRESET)
+		return -EPIPE;
+	if (r < 0 && r != -EMFILE)
+		return r;
+	if (message.verb < OPENER_FOUND || message.verb > OPENER_OPENED)
+		return -EBADMSG;
+	sort(&message, fds, count, &answer.files);
+	answer.type = types[message.verb];
+	answer.place = message.place;
+	answer.error = r < 0 ? r : message.error;
+	answer.cost_ns = message.cost_ns;
+	*ret = answer;
+	return 1;
 }

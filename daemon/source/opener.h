@@ -1,51 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opens, inside a network namespace, the few files through which the daemon sees it from outside.
- * All that enters another namespace is here, and nothing here reads what comes out of the files.
+ * The daemon's end of the opener, a process that finds the host's network namespaces and opens
+ * files in them (opener_process.h): it alone keeps the privileges that this takes. Everything is
+ * asked for and told later; nothing here waits.
  */
 #ifndef SOURCE_OPENER_H
 #define SOURCE_OPENER_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include <tcpwatch/record.h>
+#include "source/opener_files.h"
 
-enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
-
-/* Each stays bound to its namespace, and keeps it alive until it is closed. */
-struct opener_files {
-	int diag;                     /* a NETLINK_SOCK_DIAG socket, non-blocking */
-	int sockstat;                 /* /proc/net/sockstat */
-	int sockstat6;                /* /proc/net/sockstat6; -1 where IPv6 is off */
-	int snmp;                     /* /proc/net/snmp */
-	int netstat;                  /* /proc/net/netstat */
-	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
-	int hooks[OPENER_HOOKS];      /* links of the netfilter programs; -1 where there is none */
-	int hook_error;               /* why there is none, a negative errno; 0: none was wanted */
+/* Where a namespace is to be found: at /proc/PID/ns/net, or /run/netns/NAME where pid is 0. */
+struct opener_place {
+	uint32_t inum;
+	uint32_t pid;
+	char name[NAME_MAX + 1];
 };
 
-#define OPENER_FILES_NONE                                                               \
-	{                                                                               \
-		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1, .netstat = -1, \
-		.sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1},       \
-	}
+struct opener_answer {
+	enum opener_answer_type {
+		OPENER_ANSWER_FOUND,   /* place: by the scan that goes on */
+		OPENER_ANSWER_SCANNED, /* the scan has ended: error, cost_ns */
+		OPENER_ANSWER_OPENED,  /* place, error, files */
+	} type;
+	struct opener_place place;
+	/* A negative errno, or 0. OPENED: -ENOENT, -ESTALE: the place does not lead to the
+	 * namespace any more; -EPERM: CAP_SYS_ADMIN is missing; -EMFILE: the daemon has too many
+	 * files open. */
+	int error;
+	struct opener_files files; /* the receiver's from then on */
+	uint64_t cost_ns;          /* processor time that the scan took */
+};
 
 struct opener;
 
-/* Remembers the caller's own namespace, to come back to. 0, or a negative errno. */
-int opener_new(struct opener **ret);
+/*
+ * Forks it, from a process that has no thread and few secrets yet. confine: called in the new
+ * process, to give up what it needs no more; a result that is not 0 ends it. 0, or a negative
+ * errno; that of confine, too.
+ */
+int opener_start(int (*confine)(void *userdata), void *userdata, struct opener **ret);
+/* And it ends. */
 struct opener *opener_free(struct opener *o);
 
-/* From now on each namespace gets a hook at LOCAL_IN for each program; descriptors, the caller's
- * own. */
-void opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS]);
+static inline void opener_freep(struct opener **o)
+{
+	opener_free(*o);
+}
 
-/*
- * path: a namespace file, as /proc/PID/ns/net and /run/netns/NAME are. 0; -ESTALE: the namespace at
- * the path is not (or no longer) inum; -EPERM: CAP_SYS_ADMIN is missing; or another negative errno.
- */
-int opener_open(struct opener *o, const char *path, uint32_t inum, struct opener_files *ret);
-void opener_files_close(struct opener_files *files);
-void opener_sysctls_close(struct opener_files *files);
+/* Readable when there is an answer, or when the opener is gone. The opener's own. */
+int opener_fd(const struct opener *o);
+
+/* From now on each namespace gets a hook at LOCAL_IN for each program; descriptors, the caller's
+ * own. 0, or a negative errno. */
+int opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS]);
+/* Not while a scan goes on. 0; -EAGAIN: it has much to do, ask later; or another negative errno. */
+int opener_scan(struct opener *o);
+/* Likewise, and at any time. */
+int opener_open(struct opener *o, const struct opener_place *place);
+/* 1; -EAGAIN: there is no answer now; -EPIPE: the opener is gone; or another negative errno. */
+int opener_receive(struct opener *o, struct opener_answer *ret);
 
 #endif

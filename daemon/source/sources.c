@@ -14,7 +14,10 @@
 
 #define DRAIN_LIMIT 65536    /* transitions in one go: some 15 ms */
 #define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
-#define SCAN_COST_MAX 1000   /* a scan waits for this many times what the last one took */
+/* A scan waits for this many times what the last one took, and for less when it is known that there
+ * is something to find. */
+#define SCAN_COST_MAX 1000
+#define SCAN_NOW_COST_MAX 10
 #define NETSTAT_NS NSEC_PER_SEC
 #define LIMITS_NS (10 * NSEC_PER_SEC) /* settings seldom change */
 /* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
@@ -33,10 +36,10 @@ struct sources {
 	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
-	uint64_t scan_next_ns;
-	uint64_t window_ns; /* when the window of sources that goes on began */
-	uint64_t syns;      /* that had come then */
-	bool syns_came;     /* in the window before */
+	uint64_t scan_next_ns, scan_now_ns; /* not before */
+	uint64_t window_ns;                 /* when the window of sources that goes on began */
+	uint64_t syns;                      /* that had come then */
+	bool syns_came;                     /* in the window before */
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -78,7 +81,7 @@ static int own_netns(uint32_t *ret)
 static int open_transitions(struct sources *s, char reason[SOURCES_REASON_SIZE])
 {
 	uint32_t only_netns = 0;
-	int error = s->options.all ? 0 : own_netns(&only_netns);
+	int error = s->options.opener ? 0 : own_netns(&only_netns);
 
 	_Static_assert(SOURCES_REASON_SIZE >= TRANSITIONS_REASON_SIZE, "the reason is passed on");
 	if (error < 0)
@@ -138,13 +141,16 @@ static int open_namespaces(struct sources *s)
 
 	if (s->syn)
 		syn_programs(s->syn, programs);
-	error = namespaces_new(s->options.all, s->syn ? programs : NULL, &s->namespaces);
+	error = namespaces_new(s->options.opener, s->syn ? programs : NULL, &s->namespaces);
 	if (error < 0)
 		log_error("sock_diag cannot be opened: %s; the kernel needs CONFIG_INET_DIAG",
 			  strerror(-error));
 	if (error < 0)
 		return error;
-	namespaces_scan(s->namespaces);
+	error = namespaces_wait(s->namespaces);
+	if (error < 0)
+		log_warning("the network namespaces are not all open yet: %s; the others follow",
+			    strerror(-error));
 	warn_of_unreachable(s);
 	return 0;
 }
@@ -233,7 +239,7 @@ size_t sources_drain(struct sources *s)
 	s->lost += lost.ring_full;
 	/* the programs are run for all namespaces, but tell of what they were not run for as little
 	 * as of others */
-	if (s->options.all)
+	if (s->options.opener)
 		lost.not_run = count_not_run(s, first_not_run);
 	if (lost.ring_full || lost.not_run)
 		tell(s, TW_RECORD_LOST, &lost);
@@ -258,7 +264,7 @@ static void on_listener(const struct tw_listener *row, void *userdata)
 	const struct sources *s = userdata;
 
 	/* the pass over all descriptors has met those of every namespace */
-	if (s->options.all || namespaces_find(s->namespaces, row->netns))
+	if (s->options.opener || namespaces_find(s->namespaces, row->netns))
 		tell(s, TW_RECORD_LISTENER, row);
 }
 
@@ -387,16 +393,41 @@ bool sources_scan_due(const struct sources *s)
 
 void sources_scan(struct sources *s)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC), started, took;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
-	if (!s->scan_now && now < s->scan_next_ns)
+	if (now < (s->scan_now ? s->scan_now_ns : s->scan_next_ns))
 		return;
+	if (namespaces_scan(s->namespaces) < 0)
+		return; /* it stays due */
 	s->scan_now = false;
-	started = now_ns(CLOCK_THREAD_CPUTIME_ID);
-	namespaces_scan(s->namespaces);
+	s->scan_next_ns = now + SCAN_NS;
+}
+
+int sources_opener_fd(const struct sources *s)
+{
+	return s->options.opener ? opener_fd(s->options.opener) : -1;
+}
+
+static void end_scan(struct sources *s, uint64_t cost_ns)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
 	close_unused(s);
-	took = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
-	s->scan_next_ns = now + (took * SCAN_COST_MAX > SCAN_NS ? took * SCAN_COST_MAX : SCAN_NS);
+	s->scan_now_ns = now + cost_ns * SCAN_NOW_COST_MAX;
+	if (cost_ns * SCAN_COST_MAX > SCAN_NS)
+		s->scan_next_ns = now + cost_ns * SCAN_COST_MAX;
+}
+
+int sources_receive(struct sources *s)
+{
+	struct namespaces_news news;
+	int error = namespaces_receive(s->namespaces, &news);
+
+	if (news.missed)
+		s->scan_now = true; /* another process may lead there */
+	if (news.scanned)
+		end_scan(s, news.cost_ns);
+	return error;
 }
 
 size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS])

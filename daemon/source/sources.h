@@ -21,7 +21,9 @@ struct sources;
 typedef void sources_record_fn(enum tw_record_type type, const void *body, void *userdata);
 
 struct sources_options {
-	bool all;           /* every namespace; otherwise the daemon's own alone */
+	/* The caller's, and outlives the sources: every namespace is followed; NULL: the daemon's
+	 * own alone. */
+	struct opener *opener;
 	bool transitions;   /* by BPF */
 	bool syns;          /* count SYNs by a netfilter program, where transitions are followed */
 	uint64_t ring_size; /* bytes; 0: chosen by the number of processors */
@@ -61,9 +63,13 @@ void sources_limits(struct sources *s);
 /* Counts the SYNs for a port from now on. */
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);
-/* Finds namespaces that have come, and closes those that nobody uses: TW_RECORD_NETNS_GONE. At most
- * once a second. */
+/* Has namespaces found that have come, and those that nobody uses. At most once a second. */
 void sources_scan(struct sources *s);
+/* Becomes readable when the opener has something to tell; -1 without one. The sources' own. */
+int sources_opener_fd(const struct sources *s);
+/* Takes that. Namespaces that nobody uses are closed: TW_RECORD_NETNS_GONE. 0; -EPIPE: the opener
+ * is gone; or another negative errno. */
+int sources_receive(struct sources *s);
 /* Whether a transition came from a namespace that is to be found by a scan now. */
 bool sources_scan_due(const struct sources *s);
 

@@ -3,6 +3,9 @@
 
 import grp
 import json
+import os
+import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -160,3 +163,63 @@ def test_changing_takes_root_or_the_group(daemon_of_nobody):
     group = grp.getgrnam("adm").gr_gid
     assert ask(daemon, "POST", "/v1/resync", [5, group, 7]) == (202, {"resync": "started"})
     daemon.resync()
+
+
+# The opener
+
+
+def opener_of(daemon):
+    """The process id of the daemon's one child."""
+    task = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    (pid,) = task.read_text().split()
+    assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "tcpwatch-opener\n"
+    return int(pid)
+
+
+def running(pid):
+    """Neither ended nor, where nobody waits for its like, a zombie."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_opener_ends_with_the_daemon(make_daemon, number):
+    daemon = make_daemon().start()
+    opener = opener_of(daemon)
+    daemon.signal(number)
+    daemon.wait()
+    wait_for(lambda: not running(opener), 5, "the opener to end")
+
+
+def test_daemon_ends_with_the_opener(make_daemon):
+    """It says so, and leaves it to the service manager to start both again."""
+    daemon = make_daemon().start()
+    daemon.expect("opens network namespaces is gone")
+    os.kill(opener_of(daemon), signal.SIGKILL)
+    assert daemon.wait() == 1
+    assert len([text for priority, text in daemon.messages() if priority <= 3]) == 1, daemon.text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_to_both(make_daemon, netns, number):
+    """As a terminal and a service manager send them: the opener does not end before the daemon does."""
+    daemon = make_daemon().start()
+    os.kill(opener_of(daemon), number)
+    netns.holder().hold("half_closed", 3)
+    assert_settles(daemon, netns)
+
+
+def test_opener_holds_nothing_of_the_daemon(daemon):
+    """Besides its end of the socket: /proc and the namespace it started in, and the two netfilter programs."""
+    links = [os.readlink(path) for path in pathlib.Path(f"/proc/{opener_of(daemon)}/fd").iterdir()]
+    links = sorted(link.split(":")[0] for link in links)
+    assert links == sorted(
+        ["/dev/null"] * 3 + ["socket", "/proc", "net"] + ["anon_inode"] * (2 * daemon.status()["syn_accounting"]))
+
+
+def test_without_an_opener(make_daemon):
+    """namespaces = host has no use for one."""
+    daemon = make_daemon(namespaces="host").start()
+    assert not pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text()

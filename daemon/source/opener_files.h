@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The few files through which the daemon sees a network namespace from outside, and how they are
+ * opened by whoever is inside. Nothing here reads what comes out of them.
+ */
+#ifndef SOURCE_OPENER_FILES_H
+#define SOURCE_OPENER_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tcpwatch/record.h>
+
+enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
+
+/* Each stays bound to its namespace, and keeps it alive until it is closed. */
+struct opener_files {
+	int diag;                     /* a NETLINK_SOCK_DIAG socket, non-blocking */
+	int sockstat;                 /* /proc/net/sockstat */
+	int sockstat6;                /* /proc/net/sockstat6; -1 where IPv6 is off */
+	int snmp;                     /* /proc/net/snmp */
+	int netstat;                  /* /proc/net/netstat */
+	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
+	int hooks[OPENER_HOOKS];      /* links of the netfilter programs; -1 where there is none */
+	int hook_error;               /* why there is none, a negative errno; 0: none was wanted */
+};
+
+#define OPENER_FILES_NONE                                                               \
+	{                                                                               \
+		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1, .netstat = -1, \
+		.sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1},       \
+	}
+
+/* The descriptors stand in front, one after the other: so they go through a socket. */
+#define OPENER_FILES_COUNT (offsetof(struct opener_files, hook_error) / sizeof(int))
+
+/*
+ * In the namespace that the process is in. home: it is the daemon's own. programs: one to hook in
+ * at LOCAL_IN for each of enum opener_hook, or NULL. 0, or a negative errno.
+ */
+int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener_files *ret);
+void opener_files_close(struct opener_files *files);
+void opener_sysctls_close(struct opener_files *files);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "source/opener_process.h"
+
+#define NAMES "/run/netns" /* of ip-netns(8) */
+#define ENTRIES_SIZE 32768 /* bytes of a directory's entries, read at a time */
+/* Namespaces that a scan tells once each, as a table that may be half full; a host that has more is
+ * told some of them again and again, which costs time and does no harm. */
+#define SEEN_SIZE 16384U
+#define SERVE_EVERY 16 /* processes of a scan, some 30 us, between two looks for a request */
+
+/* There is one opener in a process, and it is all that the process does. */
+static struct {
+	int socket;
+	int proc;   /* /proc */
+	int home;   /* the namespace that it started in */
+	dev_t nsfs; /* the file system that namespace files are on */
+	bool hooks; /* the programs are there */
+	int programs[OPENER_HOOKS];
+	uint32_t seen[SEEN_SIZE], seen_count;
+	_Alignas(struct dirent64) char entries[ENTRIES_SIZE];
+} opener;
+
+/* Not exit(3): what the daemon registered there is not for this process. */
+static _Noreturn void end(int status)
+{
+	_exit(status);
+}
+
+static void tell(const struct opener_message *message, const int *fds, size_t count)
+{
+	if (opener_message_send(opener.socket, message, fds, count, 0) < 0)
+		end(EXIT_FAILURE);
+}
+
+/* Opening. */
+
+static int open_place(const struct opener_place *place, int *ret)
+{
+	char path[sizeof(NAMES) + sizeof(place->name)];
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (place->pid)
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", place->pid);
+	else
+		snprintf(path, sizeof(path), NAMES "/%s", place->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != opener.nsfs || (uint32_t)st.st_ino != place->inum)
+		return -ESTALE;
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_there(const struct opener_place *place, struct opener_files *ret)
+{
+	_cleanup_close_ int fd = -1;
+	int error = open_place(place, &fd);
+
+	if (error < 0)
+		return error;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		return -errno;
+	error = opener_files_open(false, opener.hooks ? opener.programs : NULL, ret);
+	/* to stay would keep the namespace alive */
+	if (setns(opener.home, CLONE_NEWNET) < 0)
+		end(EXIT_FAILURE);
+	return error;
+}
+
+static void answer_open(const struct opener_place *place)
+{
+	struct opener_message answer = {.verb = OPENER_OPENED, .place = *place};
+	struct opener_files files = OPENER_FILES_NONE;
+	const int *all = &files.diag;
+	int fds[OPENER_FILES_COUNT];
+	size_t count = 0;
+
+	answer.error = open_there(place, &files);
+	answer.hook_error = files.hook_error;
+	for (size_t i = 0; i < OPENER_FILES_COUNT; i++) {
+		if (all[i] < 0)
+			continue;
+		answer.files |= UINT64_C(1) << i;
+		fds[count++] = all[i];
+	}
+	tell(&answer, fds, count);
+	opener_files_close(&files);
+}
+
+/* Scanning. */
+
+/* Whether this scan has met it before. */
+static bool seen(uint32_t inum)
+{
+	uint32_t at = inum * UINT32_C(2654435761) % SEEN_SIZE; /* Knuth's multiplier */
+
+	while (opener.seen[at] && opener.seen[at] != inum)
+		at = (at + 1) % SEEN_SIZE;
+	if (opener.seen[at])
+		return true;
+	if (opener.seen_count < SEEN_SIZE / 2) {
+		opener.seen[at] = inum;
+		opener.seen_count++;
+	}
+	return false;
+}
+
+static void look_at(int directory, const char *path, const struct opener_place *place)
+{
+	struct opener_message found = {.verb = OPENER_FOUND, .place = *place};
+	struct stat st;
+
+	/* what has ended since, or is not ours to look at, or is no namespace */
+	if (fstatat(directory, path, &st, 0) < 0 || st.st_dev != opener.nsfs)
+		return;
+	found.place.inum = (uint32_t)st.st_ino;
+	if (!seen(found.place.inum))
+		tell(&found, NULL, 0);
+}
+
+static void look_at_process(const char *name)
+{
+	struct opener_place place = {0};
+	char path[64];
+
+	for (const char *c = name; *c >= '0' && *c <= '9' && c < name + 10; c++)
+		place.pid = place.pid * 10 + (uint32_t)(*c - '0');
+	if (!place.pid)
+		return;
+	snprintf(path, sizeof(path), "%u/ns/net", place.pid);
+	look_at(opener.proc, path, &place);
+}
+
+static void look_at_name(int directory, const char *name)
+{
+	struct opener_place place = {0};
+
+	if (name[0] == '.' || strlen(name) >= sizeof(place.name))
+		return;
+	memcpy(place.name, name, strlen(name));
+	look_at(directory, name, &place);
+}
+
+static void serve(int flags);
+
+/* Each entry of a directory; between them, what the daemon asks for meanwhile. */
+static int walk(int directory, void (*on_entry)(int directory, const char *name))
+{
+	unsigned count = 0;
+	ssize_t length;
+
+	if (lseek(directory, 0, SEEK_SET) < 0)
+		return -errno;
+	while ((length = getdents64(directory, opener.entries, sizeof(opener.entries))) > 0)
+		for (ssize_t at = 0; at < length;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(opener.entries +
+										 at);
+
+			on_entry(directory, entry->d_name);
+			at += entry->d_reclen;
+			if (++count % SERVE_EVERY == 0)
+				serve(MSG_DONTWAIT);
+		}
+	return length < 0 ? -errno : 0;
+}
+
+static void on_process(int directory, const char *name)
+{
+	(void)directory;
+	look_at_process(name);
+}
+
+static void answer_scan(void)
+{
+	struct opener_message answer = {.verb = OPENER_SCANNED};
+	uint64_t started = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	/* there only when a namespace has, or had, a name */
+	_cleanup_close_ int names = open(NAMES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	memset(opener.seen, 0, sizeof(opener.seen));
+	opener.seen_count = 0;
+	answer.error = walk(opener.proc, on_process);
+	if (names >= 0)
+		walk(names, look_at_name);
+	answer.cost_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
+	tell(&answer, NULL, 0);
+}
+
+/* The socket. */
+
+static void take_programs(const int *fds, size_t count)
+{
+	if (opener.hooks || count != OPENER_HOOKS)
+		end(EXIT_FAILURE);
+	memcpy(opener.programs, fds, sizeof(opener.programs));
+	opener.hooks = true;
+}
+
+/* One request, if there is one or if it is to be waited for. */
+static void serve(int flags)
+{
+	static bool scanning;
+	struct opener_message request;
+	int fds[OPENER_FILES_COUNT], r;
+	size_t count;
+
+	r = opener_message_receive(opener.socket, &request, fds, &count, flags);
+	if (r == -EAGAIN || r == -EINTR)
+		return;
+	if (r <= 0)
+		end(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	if (count && request.verb != OPENER_PROGRAMS)
+		end(EXIT_FAILURE);
+	request.place.name[sizeof(request.place.name) - 1] = '\0';
+	switch (request.verb) {
+	case OPENER_PROGRAMS:
+		take_programs(fds, count);
+		break;
+	case OPENER_OPEN:
+		if (strchr(request.place.name, '/'))
+			end(EXIT_FAILURE);
+		answer_open(&request.place);
+		break;
+	case OPENER_SCAN:
+		if (scanning)
+			end(EXIT_FAILURE);
+		scanning = true;
+		answer_scan();
+		scanning = false;
+		break;
+	default:
+		end(EXIT_FAILURE);
+	}
+}
+
+int opener_process_prepare(void)
+{
+	struct stat st;
+
+	opener.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	opener.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (opener.proc < 0 || opener.home < 0 || fstat(opener.home, &st) < 0)
+		return -errno;
+	opener.nsfs = st.st_dev;
+	return 0;
+}
+
+_Noreturn void opener_process_run(int socket)
+{
+	opener.socket = socket;
+	for (;;)
+		serve(0);
+}
