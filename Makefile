@@ -8,6 +8,10 @@ bindir ?= $(PREFIX)/bin
 sysconfdir ?= /etc
 unitdir ?= $(PREFIX)/lib/systemd/system
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
+mandir ?= $(PREFIX)/share/man
+bashdir ?= $(PREFIX)/share/bash-completion/completions
+zshdir ?= $(PREFIX)/share/zsh/site-functions
+fishdir ?= $(PREFIX)/share/fish/vendor_completions.d
 
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
@@ -208,9 +212,14 @@ format: ## bring the C files into the house's format
 
 # A configuration that is there stays as it is: somebody may have written it.
 configuration := $(DESTDIR)$(sysconfdir)/tcpwatch/tcpwatchd.conf
-install: $(programs) ## install the programs with their units and, where there is none, the configuration
+install: $(programs) ## install the programs with units, manual pages and completions; the configuration where there is none
 	install -D -m 755 $(OUT)/tcpwatchd $(DESTDIR)$(sbindir)/tcpwatchd
 	install -D -m 755 $(OUT)/tcpwatchctl $(DESTDIR)$(bindir)/tcpwatchctl
+	for page in packaging/man/*.[1-8]; do \
+		install -D -m 644 -t $(DESTDIR)$(mandir)/man$${page##*.} $$page || exit; done
+	install -D -m 644 packaging/completion/tcpwatchctl.bash $(DESTDIR)$(bashdir)/tcpwatchctl
+	install -D -m 644 packaging/completion/tcpwatchctl.zsh $(DESTDIR)$(zshdir)/_tcpwatchctl
+	install -D -m 644 packaging/completion/tcpwatchctl.fish $(DESTDIR)$(fishdir)/tcpwatchctl.fish
 	install -D -m 644 packaging/systemd/tcpwatch.sysusers $(DESTDIR)$(sysusersdir)/tcpwatch.conf
 	install -D -m 644 packaging/systemd/tcpwatchd.socket $(DESTDIR)$(unitdir)/tcpwatchd.socket
 	install -D -m 644 packaging/systemd/tcpwatchd.service $(DESTDIR)$(unitdir)/tcpwatchd.service

@@ -8,7 +8,8 @@ import tree
 TAG = "SPDX-License-Identifier: "
 # What runs in the kernel may be under the MIT licence too.
 LICENCES = {"bpf": r"GPL-2\.0-or-later( OR MIT)?", "other": r"GPL-2\.0-or-later"}
-SUFFIXES = {".c", ".h", ".py", ".sh", ".conf", ".service", ".socket", ".sysusers", ""}
+SUFFIXES = {".c", ".h", ".py", ".sh", ".conf", ".service", ".socket", ".sysusers", ".bash", ".zsh", ".fish",
+            ".1", ".5", ".7", ".8", ""}
 
 # call: what to use
 FORBIDDEN = {
@@ -33,7 +34,7 @@ FORBIDDEN = {
 
 def has_licence(path):
     lines = path.read_text().split("\n")
-    line = lines[1] if lines[0].startswith("#!") and len(lines) > 1 else lines[0]
+    line = lines[1] if lines[0].startswith(("#!", "#compdef")) and len(lines) > 1 else lines[0]
     licence = line.partition(TAG)[2].replace("*/", "").strip()
     kind = "bpf" if ".bpf." in path.name else "other"
     return re.fullmatch(LICENCES[kind], licence)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Completion of tcpwatchctl for bash: the words come from the program's own --help, where an option's argument is
+# in capitals, or is itself the words that it takes.
+
+_tcpwatchctl() {
+	local cur prev words cword command= word help argument
+	local states='established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack listen closing'
+
+	_init_completion -n = || return
+	for word in "${words[@]:1:cword-1}"; do
+		[[ $word == [a-z]* && -z $command ]] &&
+			command=$("$1" --help 2>/dev/null | sed -n "s/^  \($word\) .*/\1/p")
+	done
+	help=$("$1" ${command:+"$command"} --help 2>/dev/null)
+	[[ $prev == --* ]] && argument=$(sed -n "s/^  $prev \([^ ][^ ]*\).*/\1/p" <<<"$help")
+	case $argument in
+	PATH) _filedir ;;
+	STATE*) COMPREPLY=($(compgen -W "$states" -- "$cur")) ;;
+	[a-z]*) COMPREPLY=($(compgen -W "${argument//|/ }" -- "$cur")) ;;
+	'')
+		word='s/^  \(--[a-z-]*\).*/\1/p'
+		[[ $command || $cur == -* ]] || word='s/^  \([a-z][a-z]*\) .*/\1/p'
+		COMPREPLY=($(compgen -W "$(sed -n "$word" <<<"$help")" -- "$cur"))
+		;;
+	esac
+}
+complete -F _tcpwatchctl tcpwatchctl
