@@ -53,11 +53,16 @@ static bool wants_color(const struct invocation *in)
 	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
-static int answer_start(struct answer *a, const struct invocation *in)
+struct print answer_print(const struct invocation *in)
 {
 	if (!isatty(STDOUT_FILENO))
 		setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
-	a->print = (struct print){.out = stdout, .color = wants_color(in)};
+	return (struct print){.out = stdout, .color = wants_color(in)};
+}
+
+static int answer_start(struct answer *a, const struct invocation *in)
+{
+	a->print = answer_print(in);
 	a->json = options_get(in, "json") != NULL;
 	a->tokener = json_tokener_new_ex(JSON_DEPTH);
 	if (!a->tokener) {
@@ -144,6 +149,22 @@ static int flush(void)
 static int exit_code(int r)
 {
 	return r == 0 || r == -EPIPE ? TW_EXIT_OK : TW_EXIT_FAILED;
+}
+
+int answer_end(void)
+{
+	return exit_code(flush());
+}
+
+int answer_own_json(struct json_object *object)
+{
+	_cleanup_(json_done) struct json_object *own = object;
+	size_t length;
+	const char *text = json_object_to_json_string_length(
+		own, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	int r = put_json(own, text, length);
+
+	return r < 0 ? exit_code(r) : answer_end();
 }
 
 static int open_client(const struct invocation *in, struct client **ret)

@@ -36,6 +36,13 @@ struct answer_table {
  * signal, which answer_until_signal() takes. */
 int answer_table(const struct invocation *in, const struct answer_table *table, bool watch);
 
+/* For what a command knows without the daemon: where it writes text, */
+struct print answer_print(const struct invocation *in);
+/* or one JSON object, which is taken and may be NULL for no memory; */
+int answer_own_json(struct json_object *object);
+/* and after text, whether it arrived. */
+int answer_end(void);
+
 /* From now on SIGINT and SIGTERM end the program, and that is no failure. */
 void answer_until_signal(void);
 

@@ -8,6 +8,8 @@
 
 #include "ctl/options.h"
 
+extern const struct option_row explain_options[];
+
 int command_status(const struct invocation *in);
 int command_states(const struct invocation *in);
 int command_list(const struct invocation *in);
@@ -15,5 +17,6 @@ int command_listeners(const struct invocation *in);
 int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);
+int command_explain(const struct invocation *in);
 
 #endif

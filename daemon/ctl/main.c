@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	 filter_listeners_options, command_listeners},
 	{"watch", "transitions as they happen, one a line, until stopped", filter_watch_options,
 	 command_watch},
+	{"explain", "what a state means, who moves it on, and what to do", explain_options,
+	 command_explain},
 	{"resync", "have the daemon compare its counts with the kernel's now", NULL,
 	 command_resync},
 	{"config", "the settings in force", NULL, command_config},

@@ -51,9 +51,17 @@ static const struct option_row *find_row(const struct option_row *rows, const ch
 					 size_t length)
 {
 	for (; rows && rows->name; rows++)
-		if (strlen(rows->name) == length && memcmp(rows->name, name, length) == 0)
+		if (!rows->operand && strlen(rows->name) == length &&
+		    memcmp(rows->name, name, length) == 0)
 			return rows;
 	return NULL;
+}
+
+static const struct option_row *find_operand(const struct option_row *rows)
+{
+	while (rows && rows->name && !rows->operand)
+		rows++;
+	return rows && rows->name ? rows : NULL;
 }
 
 static const struct command *find_command(const struct command *commands, const char *name)
@@ -101,7 +109,7 @@ static int complain_option(const struct command *command, const char *name, size
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct option_row *row = tables[i]; row && row->name; row++)
-			if (count < NAMES_MAX - 1)
+			if (!row->operand && count < NAMES_MAX - 1)
 				names[count++] = row->name;
 	nearest = print_nearest(quoted.text, names);
 	if (nearest)
@@ -193,9 +201,18 @@ static int take_option(struct invocation *in, char **argv, int at)
 
 static int take_command(struct invocation *in, const struct command *commands, const char *word)
 {
+	const struct option_row *operand = in->command ? find_operand(in->command->options) : NULL;
+
 	if (word[0] == '-') {
 		log_error("unknown option '%s'; options begin with two dashes, see --help.",
 			  quote(word, strlen(word)).text);
+		return -EINVAL;
+	}
+	if (in->command && operand && !options_get(in, operand->name))
+		return take_value(in, operand, word);
+	if (in->command && operand) {
+		log_error("'%s' takes one %s, and '%s' is the second.", in->command->name,
+			  operand->name, quote(word, strlen(word)).text);
 		return -EINVAL;
 	}
 	if (in->command) {
@@ -286,7 +303,9 @@ void options_print(const struct option_row *rows, struct print *p)
 	for (; rows && rows->name; rows++) {
 		char left[OPTIONS_INDENT];
 
-		snprintf(left, sizeof(left), "  --%s%s%s", rows->name, rows->argument ? " " : "",
+		snprintf(left, sizeof(left), "  %s%s%s%s", rows->operand ? "" : "--",
+			 rows->operand ? "" : rows->name,
+			 rows->argument && !rows->operand ? " " : "",
 			 rows->argument ? rows->argument : "");
 		print_entry(p, OPTIONS_INDENT, left, rows->help, PRINT_PLAIN);
 		if (rows->words && rows->words[1])

@@ -26,6 +26,7 @@ struct option_row {
 	int (*check)(const char *value, char *ret);
 	const char *wanted;       /* what the value should be, for messages */
 	const char *const *words; /* what the value is made of, up to a NULL, or NULL */
+	bool operand; /* has no dashes and no name: its value is the word behind the command */
 };
 
 struct command;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ctl/answer.h"
+#include "ctl/commands.h"
+#include "ctl/topics.h"
+
+#include <tcpwatch/control.h>
+
+#define LABEL_WIDTH (TOPIC_LABEL_WIDTH + 1)
+#define NAME_WIDTH 20 /* simultaneous-close */
+#define LINE_SIZE 1024
+#define NAMES_MAX 32 /* of topics, for suggestions */
+
+/* One paragraph; from a blank on as it stands, else broken between words. */
+static void put_paragraph(struct print *p, const char *label, const char *text, size_t length)
+{
+	char line[LINE_SIZE];
+
+	snprintf(line, sizeof(line), "%.*s", (int)length, text);
+	if (*line != ' ') {
+		print_entry(p, LABEL_WIDTH, label, line, PRINT_PLAIN);
+		return;
+	}
+	print_cell(p, PRINT_BOLD, 1 - LABEL_WIDTH, "%s", label);
+	print_cell(p, PRINT_CYAN, 0, "%s", line + 1);
+	print_end(p);
+}
+
+static void put_entry(struct print *p, const struct topic_entry *entry)
+{
+	const char *label = entry->label, *text = entry->text;
+	size_t length;
+
+	for (;; text += length + 1) {
+		length = strcspn(text, "\n");
+		put_paragraph(p, label, text, length);
+		label = "";
+		if (!text[length])
+			return;
+	}
+}
+
+static void put_topic(struct print *p, const struct topic *topic)
+{
+	print_entry(p, LABEL_WIDTH, topic->name, topic->summary, PRINT_BOLD);
+	for (const struct topic_entry *e = topic->entries; e->label; e++) {
+		print_end(p);
+		put_entry(p, e);
+	}
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static struct json_object *topic_json(const struct topic *topic)
+{
+	struct json_object *object = json_object_new_object(), *entries = json_object_new_array();
+
+	add_text(object, "topic", topic->name);
+	add_text(object, "summary", topic->summary);
+	for (const struct topic_entry *e = topic->entries; e->label; e++) {
+		struct json_object *entry = json_object_new_object();
+
+		add_text(entry, "label", e->label);
+		add_text(entry, "text", e->text);
+		json_object_array_add(entries, entry);
+	}
+	json_object_object_add(object, "entries", entries);
+	return object;
+}
+
+static void put_names(struct print *p, const struct topic *topics, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		print_entry(p, NAME_WIDTH, topics[i].name, topics[i].summary, PRINT_PLAIN);
+}
+
+static void put_list(struct print *p)
+{
+	put_names(p, topics_states, topics_state_count);
+	print_end(p);
+	put_names(p, topics_other, topics_other_count);
+}
+
+static void add_names(struct json_object *array, const struct topic *topics, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(array, json_object_new_string(topics[i].name));
+}
+
+static struct json_object *list_json(void)
+{
+	struct json_object *object = json_object_new_object(), *topics = json_object_new_array();
+
+	add_names(topics, topics_states, topics_state_count);
+	add_names(topics, topics_other, topics_other_count);
+	json_object_object_add(object, "topics", topics);
+	return object;
+}
+
+/* topic: NULL for the list of them. */
+static int show(const struct invocation *in, const struct topic *topic)
+{
+	struct print p = answer_print(in);
+
+	if (options_get(in, "json"))
+		return answer_own_json(topic ? topic_json(topic) : list_json());
+	if (topic)
+		put_topic(&p, topic);
+	else
+		put_list(&p);
+	return answer_end();
+}
+
+static int check_topic(const char *value, char *ret)
+{
+	snprintf(ret, OPTION_VALUE_SIZE, "%s", value);
+	return *value ? 0 : -EINVAL;
+}
+
+const struct option_row explain_options[] = {
+	{
+		.name = "topic",
+		.argument = "TOPIC",
+		.help = "a state, or another of the topics that are listed without one",
+		.check = check_topic,
+		.wanted = "a state or another topic",
+		.operand = true,
+	},
+	{},
+};
+
+static int complain(const char *word)
+{
+	const char *names[NAMES_MAX] = {NULL}, *nearest;
+	char clean[OPTION_VALUE_SIZE];
+	size_t count = 0;
+
+	for (size_t i = 0; i < topics_state_count && count < NAMES_MAX - 1; i++)
+		names[count++] = topics_states[i].name;
+	for (size_t i = 0; i < topics_other_count && count < NAMES_MAX - 1; i++)
+		names[count++] = topics_other[i].name;
+	print_clean(clean, sizeof(clean), word, strlen(word));
+	nearest = print_nearest(clean, names);
+	if (nearest)
+		log_error("there is no topic '%s'; did you mean '%s'?", clean, nearest);
+	else
+		log_error("there is no topic '%s'; 'explain' alone lists those there are.", clean);
+	return TW_EXIT_USAGE;
+}
+
+int command_explain(const struct invocation *in)
+{
+	const char *word = options_get(in, "topic");
+	const struct topic *topic = word ? topic_find(word) : NULL;
+
+	if (word && !topic)
+		return complain(word);
+	return show(in, topic);
+}
