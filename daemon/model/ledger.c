@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/ledger.h"
+
+/* Counts a connection of the table in (1) or out (-1), as it is now. */
+static void count(struct model *m, const struct connection *c, int32_t by)
+{
+	struct netns *n = ledger_netns(m, c);
+
+	n->tracked[c->state][ledger_family(c)] += (uint32_t)by;
+	if (c->flags & CONNECTION_REQUEST)
+		n->requests[ledger_family(c)] += (uint32_t)by;
+	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2)
+		n->minis += (uint32_t)by;
+}
+
+void ledger_explained(struct netns *n, const struct connection *c, int32_t by)
+{
+	int32_t *untracked = &n->untracked[c->state][ledger_family(c)];
+
+	if (by > 0 ? *untracked <= 0 : *untracked >= 0)
+		return;
+	*untracked -= by;
+	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2 && n->minis_untracked)
+		n->minis_untracked--;
+}
+
+void ledger_move(struct model *m, struct connection *c, unsigned state, uint64_t time_ns)
+{
+	count(m, c, -1);
+	c->flags |= CONNECTION_EXACT;
+	table_move(m->table, c, state, time_ns);
+	count(m, c, 1);
+}
+
+void ledger_correct(struct model *m, struct connection *c, unsigned state, uint64_t time_ns)
+{
+	count(m, c, -1);
+	c->flags &= (uint8_t)~CONNECTION_EXACT;
+	table_move(m->table, c, state, time_ns);
+	count(m, c, 1);
+}
+
+void ledger_make_mini(struct model *m, struct connection *c)
+{
+	count(m, c, -1);
+	table_make_mini(m->table, c);
+	count(m, c, 1);
+}
+
+void ledger_drop(struct model *m, struct connection *c)
+{
+	count(m, c, -1);
+	owners_drop(m->owners, c->owner);
+	table_remove(m->table, c);
+}
+
+void ledger_drop_gone(struct model *m)
+{
+	struct table_cursor cursor;
+	struct connection *c;
+
+	table_cursor_open(m->table, TW_STATE_BIT(TW_CLOSE), &cursor);
+	while ((c = table_cursor_next(&cursor)))
+		table_remove(m->table, c);
+	table_cursor_close(&cursor);
+}
+
+void ledger_end(struct model *m, struct connection *c)
+{
+	if (!m->round_states) {
+		ledger_drop(m, c);
+		return;
+	}
+	count(m, c, -1);
+	owners_drop(m->owners, c->owner);
+	c->owner = OWNER_UNKNOWN;
+	c->flags |= CONNECTION_GONE;
+	table_move(m->table, c, TW_CLOSE, m->now_ns);
+}
+
+struct connection *ledger_insert(struct model *m, const struct connection *connection)
+{
+	struct connection *c = table_insert(m->table, connection);
+
+	if (!c && table_length(m->table, TW_CLOSE)) {
+		ledger_drop_gone(m);
+		c = table_insert(m->table, connection);
+	}
+	if (c)
+		count(m, c, 1);
+	else
+		owners_drop(m->owners, connection->owner);
+	return c;
+}
+
+void ledger_mark_seen(const struct model *m, struct connection *c, uint64_t time_ns)
+{
+	if (!(m->round_states & TW_STATE_BIT(c->state)))
+		c->flags &= (uint8_t)~CONNECTION_SEEN;
+	else if (ledger_since_dump(ledger_netns(m, c), time_ns))
+		c->flags |= CONNECTION_SEEN;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model's own books, for those of its files that take records: each connection is counted in
+ * when it enters the table and out when it leaves, by one of the functions here and nowhere else.
+ * Nobody outside the model includes this.
+ */
+#ifndef MODEL_LEDGER_H
+#define MODEL_LEDGER_H
+
+#include <sys/socket.h>
+
+#include "model/model.h"
+
+#define MSEC_NS UINT64_C(1000000)
+#define SECOND_NS (1000 * MSEC_NS)
+#define TIME_WAIT_MSEC \
+	UINT64_C(60000) /* TCP_TIMEWAIT_LEN, include/net/tcp.h; also tcp_fin_timeout's default */
+/* connect() tells before it has found a port and is where dumps look: tcp_v4_connect(). */
+#define EVENT_LEAD_NS UINT64_C(500000)
+
+struct model {
+	struct table *table;
+	struct ages ages;
+	struct owners *owners;
+	struct netns_table *netns;
+	struct listeners *listeners;
+	bool looked; /* the listeners' queues are told; else they are counted from dumps */
+	struct segments *segments;
+	struct tw_source_summary sources;
+	struct tw_netstat netstat_sums;
+	struct stats stats;
+	uint64_t now_ns;
+	uint64_t event_ns;     /* of the newest event */
+	uint32_t round_states; /* of the round that goes on; 0: none does */
+	struct model_drift drift;
+	bool known;
+};
+
+static inline void ledger_time(struct model *m, uint64_t time_ns)
+{
+	if (time_ns > m->now_ns)
+		m->now_ns = time_ns;
+}
+
+static inline bool ledger_state_valid(unsigned state)
+{
+	return state >= TW_STATE_FIRST && state <= TW_STATE_LAST;
+}
+
+static inline bool ledger_family_valid(unsigned family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+static inline enum netns_family ledger_family(const struct connection *c)
+{
+	return c->flags & CONNECTION_IPV6 ? NETNS_IPV6 : NETNS_IPV4;
+}
+
+static inline struct netns *ledger_netns(const struct model *m, const struct connection *c)
+{
+	return netns_at(m->netns, c->netns);
+}
+
+/* Whether what an event of this time tells may be newer than the rows of its namespace's dump. */
+static inline bool ledger_since_dump(const struct netns *n, uint64_t event_ns)
+{
+	return n->dump_ns && event_ns + EVENT_LEAD_NS >= n->dump_ns;
+}
+
+static inline bool ledger_newer_than_dump(const struct connection *c, const struct netns *n)
+{
+	return c->flags & CONNECTION_EXACT && ledger_since_dump(n, c->entered_ns);
+}
+
+/* The untracked difference shrinks as dumps find which connections it is made of. */
+void ledger_explained(struct netns *n, const struct connection *c, int32_t by);
+/* By an event, at whose time the connection entered the state. */
+void ledger_move(struct model *m, struct connection *c, unsigned state, uint64_t time_ns);
+/* By what a dump shows: the time is an estimate. */
+void ledger_correct(struct model *m, struct connection *c, unsigned state, uint64_t time_ns);
+/* A minisocket goes on in its place. */
+void ledger_make_mini(struct model *m, struct connection *c);
+void ledger_drop(struct model *m, struct connection *c);
+/* A full socket has ended. While dumps go on it stays as a sign that a late row of theirs is about
+ * the past. */
+void ledger_end(struct model *m, struct connection *c);
+/* The signs that it left. */
+void ledger_drop_gone(struct model *m);
+/* NULL when the table is full. Takes over the reference to the owner. */
+struct connection *ledger_insert(struct model *m, const struct connection *connection);
+/* By a row, or by an event of the time. */
+void ledger_mark_seen(const struct model *m, struct connection *c, uint64_t time_ns);
+
+#endif
