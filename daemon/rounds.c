@@ -25,7 +25,7 @@ struct rounds {
 	bool full;               /* the round that goes on is a full one of all namespaces */
 	uint64_t started_ns;     /* when it began */
 	bool requested;
-	struct model_drift drift; /* of the last round */
+	struct model_drift drift; /* of the last full round */
 };
 
 static void spend(struct rounds *r, uint64_t cost_ns)
@@ -219,7 +219,7 @@ void rounds_lost(struct rounds *r)
 void rounds_drift(struct rounds *r, const struct model_drift *drift)
 {
 	/* polling corrects by its nature: that is no drift */
-	if (sources_following(r->sources))
+	if (r->full && sources_following(r->sources))
 		r->drift = *drift;
 }
 

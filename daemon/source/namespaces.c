@@ -44,15 +44,26 @@ static struct namespace *add(struct namespaces *n, uint32_t inum)
 	return &n->entries[n->count++];
 }
 
-/* For that nobody is asked. */
-static int open_own(struct namespaces *n, const int programs[OPENER_HOOKS])
+int namespaces_own(uint32_t *ret)
 {
-	struct namespace *own;
 	struct stat st;
 
 	if (stat("/proc/self/ns/net", &st) < 0)
 		return -errno;
-	own = add(n, (uint32_t)st.st_ino);
+	*ret = (uint32_t)st.st_ino;
+	return 0;
+}
+
+/* For that nobody is asked. */
+static int open_own(struct namespaces *n, const int programs[OPENER_HOOKS])
+{
+	struct namespace *own;
+	uint32_t inum;
+	int error = namespaces_own(&inum);
+
+	if (error < 0)
+		return error;
+	own = add(n, inum);
 	if (!own)
 		return -ENOMEM;
 	own->error = opener_files_open(true, programs, &own->files);

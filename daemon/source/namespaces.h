@@ -29,6 +29,9 @@ struct namespace
 
 struct namespaces;
 
+/* The inode number of the daemon's own. 0, or a negative errno. */
+int namespaces_own(uint32_t *ret);
+
 /*
  * opener: the caller's, and outlives the result; NULL: the daemon's own namespace alone. programs:
  * to hook into each (see opener.h), or NULL. 0, or a negative errno.

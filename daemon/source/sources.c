@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -68,20 +67,10 @@ static void on_event(const struct tw_event *event, void *userdata)
 	tell(s, TW_RECORD_EVENT, event);
 }
 
-static int own_netns(uint32_t *ret)
-{
-	struct stat st;
-
-	if (stat("/proc/self/ns/net", &st) < 0)
-		return -errno;
-	*ret = (uint32_t)st.st_ino;
-	return 0;
-}
-
 static int open_transitions(struct sources *s, char reason[SOURCES_REASON_SIZE])
 {
 	uint32_t only_netns = 0;
-	int error = s->options.opener ? 0 : own_netns(&only_netns);
+	int error = s->options.opener ? 0 : namespaces_own(&only_netns);
 
 	_Static_assert(SOURCES_REASON_SIZE >= TRANSITIONS_REASON_SIZE, "the reason is passed on");
 	if (error < 0)

@@ -16,7 +16,6 @@
 #define TRIES_MAX 3 /* for a dump that the kernel says was interrupted */
 
 struct sync {
-	sd_event *loop;
 	struct namespaces *namespaces;
 	struct sync_calls calls;
 	sd_event_source *step;   /* enabled while dumps go on */
@@ -55,22 +54,20 @@ static void tell_socket(const struct tw_socket *row, void *userdata)
 	s->calls.record(TW_RECORD_SOCKET, row, s->calls.userdata);
 }
 
-static void next_dump(struct sync *s)
+static void finish_dump(struct sync *s, bool complete)
 {
+	tell_dump(s, TW_RECORD_DUMP_END, complete);
 	s->requested = 0;
 	s->tries = 0;
 	s->next++;
 }
 
-static void finish_dump(struct sync *s, int error)
+static void fail_dump(struct sync *s, int error)
 {
-	if (error)
-		log_warning("the sockets of network namespace %u cannot be read (%s); its counts "
-			    "rest on "
-			    "transitions alone until the next resync",
-			    s->inums[s->next], strerror(-error));
-	tell_dump(s, TW_RECORD_DUMP_END, !error);
-	next_dump(s);
+	log_warning("the sockets of network namespace %u cannot be read (%s); its counts rest on "
+		    "transitions alone until the next resync",
+		    s->inums[s->next], strerror(-error));
+	finish_dump(s, false);
 }
 
 static void request(struct sync *s, const struct namespace *n)
@@ -80,7 +77,7 @@ static void request(struct sync *s, const struct namespace *n)
 	tell_dump(s, TW_RECORD_DUMP_BEGIN, false);
 	error = diag_request(n->files.diag, s->states);
 	if (error < 0)
-		finish_dump(s, error);
+		fail_dump(s, error);
 	else
 		s->requested = n->serial;
 }
@@ -94,15 +91,10 @@ static void receive(struct sync *s, const struct namespace *n)
 		more = diag_parse(s->buffer, length, n->inum, tell_socket, s);
 	if (more == -EINTR && ++s->tries < TRIES_MAX)
 		s->requested = 0;
-	else if (more <= 0)
-		finish_dump(s, more);
-}
-
-static void pass_over(struct sync *s)
-{
-	if (s->requested)
-		tell_dump(s, TW_RECORD_DUMP_END, false);
-	next_dump(s);
+	else if (more < 0)
+		fail_dump(s, more);
+	else if (!more)
+		finish_dump(s, true);
 }
 
 static int on_step(sd_event_source *source, void *userdata)
@@ -112,7 +104,7 @@ static int on_step(sd_event_source *source, void *userdata)
 	const struct namespace *n = namespaces_find(s->namespaces, s->inums[s->next]);
 
 	if (!n || n->error || (s->requested && s->requested != n->serial))
-		pass_over(s); /* it is gone, or another one has its number */
+		finish_dump(s, false); /* it is gone, or another one has its number */
 	else if (!s->requested)
 		request(s, n);
 	else
@@ -147,7 +139,6 @@ int sync_new(sd_event *loop, struct namespaces *namespaces, const struct sync_ca
 
 	if (!s)
 		return -ENOMEM;
-	s->loop = sd_event_ref(loop);
 	s->namespaces = namespaces;
 	s->calls = *calls;
 	error = sd_event_add_defer(loop, &s->step, on_step, s);
@@ -175,7 +166,6 @@ struct sync *sync_free(struct sync *s)
 		return NULL;
 	sd_event_source_disable_unref(s->step);
 	sd_event_source_disable_unref(s->settle);
-	sd_event_unref(s->loop);
 	free(s->inums);
 	free(s);
 	return NULL;

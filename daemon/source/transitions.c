@@ -25,7 +25,6 @@ struct transitions {
 	void *userdata;
 	struct tw_cpu *cpus; /* one for each processor, mapped from the kernel */
 	size_t cpu_count;
-	uint64_t malformed;
 };
 
 /* libbpf tells the cause only in its messages: the first warning, which what fails because of it
@@ -91,13 +90,10 @@ static uint64_t default_ring_size(int processors)
 
 static void on_record(const void *record, size_t size, void *userdata)
 {
-	struct transitions *t = userdata;
+	const struct transitions *t = userdata;
 
-	if (size != sizeof(struct tw_event)) {
-		t->malformed++;
-		return;
-	}
-	t->on_event(record, t->userdata);
+	if (size == sizeof(struct tw_event))
+		t->on_event(record, t->userdata);
 }
 
 static size_t cpus_bytes(const struct transitions *t)
@@ -209,11 +205,6 @@ uint64_t transitions_lost(const struct transitions *t)
 	for (size_t i = 0; i < t->cpu_count; i++)
 		sum += __atomic_load_n(&t->cpus[i].lost, __ATOMIC_RELAXED);
 	return sum;
-}
-
-uint64_t transitions_malformed(const struct transitions *t)
-{
-	return t->malformed;
 }
 
 uint64_t transitions_not_run(const struct transitions *t)

@@ -37,8 +37,6 @@ uint64_t transitions_lost(const struct transitions *t);
 /* Transitions for which the first program was not run, as it was running on the same processor; the
  * others tell most of them. */
 uint64_t transitions_not_run(const struct transitions *t);
-/* Records of a wrong size: never, unless the two halves of tcpwatch are not of one build. */
-uint64_t transitions_malformed(const struct transitions *t);
 
 /* What the programs have cost, while kernel.bpf_stats_enabled is 1. */
 struct transitions_cost {
