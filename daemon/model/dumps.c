@@ -104,12 +104,31 @@ static struct connection connection_of_row(const struct tw_socket *row, int netn
 	return c;
 }
 
-static void insert_row(struct model *m, struct netns *n, struct connection *c,
-		       const struct tw_socket *row)
+/* What of a row without a descriptor is in an accept queue; the rest was closed. */
+#define STATES_QUEUED \
+	(TW_STATE_BIT(TW_ESTABLISHED) | TW_STATE_BIT(TW_CLOSE_WAIT) | TW_STATE_BIT(TW_SYN_RECV))
+
+static struct owner owner_of_row(const struct model *m, const struct tw_socket *row)
 {
 	struct owner owner = {.cgroup = row->cgroup, .uid = row->inode ? row->uid : UID_UNKNOWN};
 
-	c->owner = row->kind == TW_SOCKET_FULL ? owners_take(m->owners, &owner) : OWNER_UNKNOWN;
+	if (row->inode)
+		return owner;
+	if (row->kind == TW_SOCKET_FULL && STATES_QUEUED & TW_STATE_BIT(row->state))
+		owner.kind = OWNER_KIND_UNACCEPTED;
+	else
+		owner.kind = OWNER_KIND_KERNEL;
+	if (owner.kind == OWNER_KIND_UNACCEPTED || row->kind == TW_SOCKET_REQUEST)
+		ledger_listener_owner(m, row->netns, row->sport, &owner);
+	return owner;
+}
+
+static void insert_row(struct model *m, struct netns *n, struct connection *c,
+		       const struct tw_socket *row)
+{
+	struct owner owner = owner_of_row(m, row);
+
+	c->owner = owners_take(m->owners, &owner);
 	if (ledger_insert(m, c)) {
 		ledger_explained(n, c, 1);
 		return;
@@ -117,6 +136,21 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 	n->dump_untracked[c->state][ledger_family(c)]++;
 	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2)
 		n->dump_minis_untracked++;
+}
+
+/* Whether anybody has a descriptor. Where the accept queues are looked at, they tell the rest. */
+static void learn_holding(struct model *m, struct connection *c, const struct tw_socket *row)
+{
+	struct owner owner = *owners_get(m->owners, c->owner), by_row;
+
+	if (!row->inode && !(STATES_QUEUED & TW_STATE_BIT(row->state))) {
+		ledger_disown(m, c);
+	} else if (!m->looked && (!row->inode || owner.kind == OWNER_KIND_UNACCEPTED)) {
+		by_row = owner_of_row(m, row);
+		owner.kind = by_row.kind;
+		owner_complete(&owner, &by_row);
+		ledger_set_owner(m, c, &owner);
+	}
 }
 
 static void row_full(struct model *m, struct netns *n, struct connection *row_connection,
@@ -143,6 +177,8 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 		drifted(m, n, c->state);
 		ledger_correct(m, c, row->state, n->dump_ns);
 	}
+	if (c->state == row->state)
+		learn_holding(m, c, row);
 	ledger_mark_seen(m, c, n->dump_ns);
 }
 

@@ -11,6 +11,7 @@ static void count(struct model *m, const struct connection *c, int32_t by)
 		n->requests[ledger_family(c)] += (uint32_t)by;
 	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2)
 		n->minis += (uint32_t)by;
+	owners_count(m->owners, c->owner, c->state, by);
 }
 
 void ledger_explained(struct netns *n, const struct connection *c, int32_t by)
@@ -76,6 +77,38 @@ void ledger_end(struct model *m, struct connection *c)
 	c->owner = OWNER_UNKNOWN;
 	c->flags |= CONNECTION_GONE;
 	table_move(m->table, c, TW_CLOSE, m->now_ns);
+}
+
+void ledger_set_owner(struct model *m, struct connection *c, const struct owner *owner)
+{
+	uint32_t before = c->owner;
+
+	c->owner = owners_take(m->owners, owner);
+	owners_count(m->owners, c->owner, c->state, 1);
+	owners_count(m->owners, before, c->state, -1);
+	owners_drop(m->owners, before);
+}
+
+void ledger_disown(struct model *m, struct connection *c)
+{
+	struct owner owner = *owners_get(m->owners, c->owner);
+
+	if (owner.kind == OWNER_KIND_KERNEL)
+		return;
+	owner.kind = OWNER_KIND_KERNEL;
+	ledger_set_owner(m, c, &owner);
+}
+
+void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
+			   struct owner *owner)
+{
+	const struct listener_port *p = listeners_port(m->listeners, netns, port);
+
+	if (!p)
+		return;
+	if (owner->kind == OWNER_KIND_UNKNOWN)
+		owner->kind = p->owner.kind;
+	owner_complete(owner, &p->owner);
 }
 
 struct connection *ledger_insert(struct model *m, const struct connection *connection)

@@ -87,6 +87,13 @@ void ledger_drop(struct model *m, struct connection *c);
 void ledger_end(struct model *m, struct connection *c);
 /* The signs that it left. */
 void ledger_drop_gone(struct model *m);
+/* Of one that is in the table. */
+void ledger_set_owner(struct model *m, struct connection *c, const struct owner *owner);
+/* No process has a descriptor of it any more; who closed it is still known. */
+void ledger_disown(struct model *m, struct connection *c);
+/* Completes the owner with what is known of those who listen on the port. */
+void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
+			   struct owner *owner);
 /* NULL when the table is full. Takes over the reference to the owner. */
 struct connection *ledger_insert(struct model *m, const struct connection *connection);
 /* By a row, or by an event of the time. */

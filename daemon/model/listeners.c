@@ -95,19 +95,48 @@ static void remove_port(struct listeners *l, uint32_t place)
 	l->ports[place] = l->ports[l->index.count];
 }
 
+/* Who holds it: whose descriptor it is where several have one, nobody can say. */
+static struct owner owner_of_row(const struct tw_listener *row)
+{
+	struct owner owner = {.cgroup = row->cgroup, .uid = row->uid};
+
+	if (row->pid) {
+		owner.kind = OWNER_KIND_PROCESS;
+		owner.pid = row->holders > 1 ? 0 : row->pid;
+		owner_set_comm(&owner, row->comm);
+	}
+	return owner;
+}
+
+/* Keeps of the port's owner what another listener has as well. */
+static void join(struct owner *port, const struct owner *other)
+{
+	if (port->cgroup != other->cgroup)
+		port->cgroup = 0;
+	if (port->uid != other->uid)
+		port->uid = UID_UNKNOWN;
+	if (port->pid != other->pid)
+		port->pid = 0;
+	if (memcmp(port->comm, other->comm, sizeof(port->comm)))
+		memset(port->comm, 0, sizeof(port->comm));
+}
+
 static void sum_up(struct listeners *l, const struct tw_listener *row)
 {
 	struct listener_port *p = find_or_add(l, row->netns, row->port);
+	struct owner owner = owner_of_row(row);
 
 	if (!p) {
 		l->missed++;
 		return;
 	}
-	if (p->look != l->look) {
+	if (p->look != l->look || !p->count) {
 		p->look = l->look;
 		p->count = 0;
 		p->syn_queue = p->accept_queue = p->backlog = 0;
+		p->owner = owner;
 	}
+	join(&p->owner, &owner);
 	p->count++;
 	p->syn_queue += row->syn_queue;
 	p->accept_queue += row->accept_queue;
@@ -152,6 +181,19 @@ void listeners_done(struct listeners *l)
 	for (uint32_t i = l->index.count; i-- > 0;)
 		if (l->ports[i].look != l->look)
 			remove_port(l, i);
+}
+
+void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const struct owner *owner)
+{
+	struct listener_port *p = find_or_add(l, netns, port);
+
+	if (!p)
+		return;
+	if (!p->count && p->look != l->look + 1) {
+		p->look = l->look + 1; /* the look to come finds it, or forgets it */
+		p->owner = *owner;
+	}
+	join(&p->owner, owner);
 }
 
 void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns)

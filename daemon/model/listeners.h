@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/owners.h"
+
 #include <tcpwatch/record.h>
 
 struct listeners;
@@ -20,6 +22,7 @@ struct listener_port {
 	uint16_t port;
 	uint32_t count;                            /* listeners on it */
 	uint64_t syn_queue, accept_queue, backlog; /* summed over them */
+	struct owner owner;                        /* what is known, and the same for all of them */
 	bool counted;          /* somebody counts the SYNs; else those below say nothing */
 	uint64_t syns, resets; /* since they are counted */
 	double syn_rate;       /* SYNs a second, over the last second or two */
@@ -38,12 +41,16 @@ void listeners_add(struct listeners *l, const struct tw_listener *row);
  * added. O(listeners). */
 void listeners_add_half_open(struct listeners *l, const struct tw_socket *request);
 void listeners_done(struct listeners *l);
+/* One that has begun to listen since the last look, on a port that may be new: it is shown at the
+ * next look, but its owner is known from now on. */
+void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const struct owner *owner);
 /* Segments that came for a port so far; of a port that nobody listens on it is passed over. */
 void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns);
 
 /* In no order. Valid until the next listeners_done(). */
 const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_count);
-/* The ports of the last look, at 0 to listeners_port_count() - 1, in no order. */
+/* The ports of the last look, and those with listeners to come (count is 0), at 0 to
+ * listeners_port_count() - 1, in no order. */
 size_t listeners_port_count(const struct listeners *l);
 const struct listener_port *listeners_port_at(const struct listeners *l, size_t index);
 /* NULL when nobody listens on it. */

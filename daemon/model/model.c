@@ -68,15 +68,24 @@ static void end_unmet(struct model *m, int netns, const struct tw_event *e)
 		table_insert(m->table, &c);
 }
 
-static uint32_t owner_of_event(struct model *m, const struct tw_event *e)
+static void owner_set_process(struct owner *owner, const struct tw_event *e)
+{
+	owner->kind = OWNER_KIND_PROCESS;
+	owner->pid = e->pid;
+	owner_set_comm(owner, e->comm);
+}
+
+/* Of a socket that is told of for the first time. Before Linux 6.14 that is the second transition
+ * of a listener's child. */
+static struct owner owner_of_event(const struct model *m, const struct tw_event *e)
 {
 	struct owner owner = {.cgroup = e->cgroup, .uid = e->uid};
 
-	if (e->flags & TW_EVENT_PROCESS) {
-		owner.pid = e->pid;
-		memcpy(owner.comm, e->comm, strnlen(e->comm, sizeof(e->comm) - 1));
-	}
-	return owners_take(m->owners, &owner);
+	if (e->flags & TW_EVENT_PROCESS)
+		owner_set_process(&owner, e);
+	else if (e->old_state == TW_LISTEN || e->old_state == TW_SYN_RECV)
+		ledger_listener_owner(m, e->netns, e->sport, &owner);
+	return owner;
 }
 
 static void addresses_of_event(const struct tw_event *e, struct connection *c)
@@ -87,18 +96,24 @@ static void addresses_of_event(const struct tw_event *e, struct connection *c)
 	c->dport = e->dport;
 }
 
-static struct connection connection_of_event(struct model *m, int netns, const struct tw_event *e)
+static struct connection connection_of_event(struct model *m, int netns, const struct tw_event *e,
+					     uint8_t flags)
 {
+	struct owner owner = owner_of_event(m, e);
 	struct connection c = {
 		.cookie = e->cookie,
 		.entered_ns = e->time_ns,
 		.netns = (uint16_t)netns,
 		.state = e->new_state,
-		.flags = CONNECTION_EXACT | (e->family == AF_INET6 ? CONNECTION_IPV6 : 0),
-		.owner = owner_of_event(m, e),
+		.flags = flags | CONNECTION_EXACT | (e->family == AF_INET6 ? CONNECTION_IPV6 : 0),
 	};
 
 	addresses_of_event(e, &c);
+	if (flags & CONNECTION_MINI || e->flags & TW_EVENT_DEAD)
+		owner.kind = OWNER_KIND_KERNEL;
+	if (c.state == TW_LISTEN)
+		listeners_begin(m->listeners, e->netns, c.sport, &owner);
+	c.owner = owners_take(m->owners, &owner);
 	return c;
 }
 
@@ -121,7 +136,7 @@ static void replace_shadow(struct model *m, const struct connection *c)
 
 static void event_birth(struct model *m, int netns, const struct tw_event *e, uint8_t flags)
 {
-	struct connection c = connection_of_event(m, netns, e);
+	struct connection c = connection_of_event(m, netns, e, flags);
 	struct netns *n = netns_at(m->netns, (size_t)netns);
 	int32_t *untracked = &n->untracked[e->old_state][ledger_family(&c)];
 	struct connection *inserted;
@@ -129,7 +144,6 @@ static void event_birth(struct model *m, int netns, const struct tw_event *e, ui
 	/* born long ago, and it found the table full: there is one less of them now */
 	if (e->old_state != TW_CLOSE && e->old_state != TW_LISTEN && *untracked > 0)
 		--*untracked;
-	c.flags |= flags;
 	if (c.sport && c.state != TW_LISTEN)
 		replace_shadow(m, &c);
 	inserted = ledger_insert(m, &c);
@@ -142,14 +156,22 @@ static void event_birth(struct model *m, int netns, const struct tw_event *e, ui
 		n->minis_untracked++;
 }
 
+/* The process that makes a transition has a descriptor, whoever had it before. */
 static void learn_owner(struct model *m, struct connection *c, const struct tw_event *e)
 {
-	uint32_t known = c->owner;
+	const struct owner *known = owners_get(m->owners, c->owner);
+	struct owner owner = *known;
 
-	if (!(e->flags & TW_EVENT_PROCESS) || owners_get(m->owners, known)->pid)
+	if (e->flags & TW_EVENT_DEAD) {
+		ledger_disown(m, c);
 		return;
-	c->owner = owner_of_event(m, e);
-	owners_drop(m->owners, known);
+	}
+	if (!(e->flags & TW_EVENT_PROCESS) ||
+	    (known->pid == e->pid && known->kind == OWNER_KIND_PROCESS))
+		return;
+	owner_set_process(&owner, e);
+	owner_complete(&owner, &(struct owner){.cgroup = e->cgroup, .uid = e->uid});
+	ledger_set_owner(m, c, &owner);
 }
 
 static void observe_duration(struct model *m, const struct connection *c, const struct tw_event *e)
@@ -203,6 +225,7 @@ static void become_mini(struct model *m, int netns, struct connection *c, const 
 	if (!c->sport)
 		addresses_of_event(e, c);
 	replace_shadow(m, c);
+	ledger_disown(m, c);
 	ledger_make_mini(m, c);
 	if (c->state != state)
 		ledger_move(m, c, state, e->time_ns);

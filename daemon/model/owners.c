@@ -8,26 +8,56 @@
 
 #define SLOTS_MIN 256U
 #define NONE UINT32_MAX
+/* Owners in use from which on a new one is kept without its pid. */
+#define PIDS_OF_KERNEL_MAX (OWNERS_MAX / 4)
+#define PIDS_MAX (OWNERS_MAX / 2)
 
 struct slot {
 	struct owner owner;
 	uint32_t references; /* 0: free */
 	uint32_t chain;      /* the next in its chain, or among the free */
+	uint32_t connections[TW_STATE_SLOTS];
 };
 
 struct owners {
 	struct slot *slots; /* the first is OWNER_UNKNOWN's, in no chain */
 	uint32_t *chains;   /* as many as slots: a power of two */
 	uint32_t slot_count;
+	uint32_t used; /* those that are not free */
 	uint32_t free;
 };
+
+const char *const owner_kind_labels[OWNER_KINDS_COUNT] = {
+#define X(name, label) [OWNER_KIND_##name] = label,
+	OWNER_KINDS(X)
+#undef X
+};
+
+void owner_set_comm(struct owner *owner, const char comm[TW_COMM_SIZE])
+{
+	memset(owner->comm, 0, sizeof(owner->comm));
+	memcpy(owner->comm, comm, strnlen(comm, sizeof(owner->comm) - 1));
+}
+
+void owner_complete(struct owner *owner, const struct owner *other)
+{
+	if (!owner->cgroup)
+		owner->cgroup = other->cgroup;
+	if (owner->uid == UID_UNKNOWN)
+		owner->uid = other->uid;
+	if (owner->pid || owner->comm[0])
+		return;
+	owner->pid = other->pid;
+	memcpy(owner->comm, other->comm, sizeof(owner->comm));
+}
 
 static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
 {
 	uint64_t hash = owner->cgroup, words[2];
 
 	memcpy(words, owner->comm, sizeof(words));
-	hash = (hash ^ ((uint64_t)owner->uid << 32 | owner->pid)) * UINT64_C(0xff51afd7ed558ccd);
+	hash ^= (uint64_t)owner->uid << 32 | owner->pid;
+	hash = (hash + owner->kind) * UINT64_C(0xff51afd7ed558ccd);
 	hash = (hash ^ hash >> 32 ^ words[0]) * UINT64_C(0xc4ceb9fe1a85ec53);
 	hash = (hash ^ hash >> 32 ^ words[1]) * UINT64_C(0xff51afd7ed558ccd);
 	return &o->chains[hash >> 32 & (o->slot_count - 1)];
@@ -36,7 +66,7 @@ static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
 static bool equal(const struct owner *a, const struct owner *b)
 {
 	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
-	       !memcmp(a->comm, b->comm, sizeof(a->comm));
+	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 static int grow(struct owners *o, uint32_t count)
@@ -90,24 +120,50 @@ struct owners *owners_free(struct owners *o)
 	return NULL;
 }
 
+static uint32_t find(const struct owners *o, const struct owner *owner)
+{
+	uint32_t index = *chain_of(o, owner);
+
+	while (index != NONE && !equal(&o->slots[index].owner, owner))
+		index = o->slots[index].chain;
+	return index;
+}
+
+static uint32_t add(struct owners *o, const struct owner *owner)
+{
+	uint32_t index;
+
+	if (o->free == NONE && (o->slot_count * 2 > OWNERS_MAX || grow(o, o->slot_count * 2) < 0))
+		return OWNER_UNKNOWN;
+	index = o->free;
+	o->free = o->slots[index].chain;
+	o->slots[index] = (struct slot){.owner = *owner, .chain = *chain_of(o, owner)};
+	*chain_of(o, owner) = index;
+	o->used++;
+	return index;
+}
+
+static bool too_many_for_pid(const struct owners *o, const struct owner *owner)
+{
+	return o->used >= (owner->kind == OWNER_KIND_KERNEL ? PIDS_OF_KERNEL_MAX : PIDS_MAX);
+}
+
 uint32_t owners_take(struct owners *o, const struct owner *owner)
 {
+	struct owner without_pid = *owner;
 	uint32_t index;
 
 	if (equal(owner, &o->slots[OWNER_UNKNOWN].owner))
 		return OWNER_UNKNOWN;
-	for (index = *chain_of(o, owner); index != NONE; index = o->slots[index].chain)
-		if (equal(&o->slots[index].owner, owner)) {
-			o->slots[index].references++;
-			return index;
-		}
-	if (o->free == NONE && grow(o, o->slot_count * 2) < 0)
-		return OWNER_UNKNOWN;
-	index = o->free;
-	o->free = o->slots[index].chain;
-	o->slots[index] = (struct slot){
-		.owner = *owner, .references = 1, .chain = *chain_of(o, owner)};
-	*chain_of(o, owner) = index;
+	index = find(o, owner);
+	if (index == NONE && owner->pid && too_many_for_pid(o, owner)) {
+		without_pid.pid = 0;
+		return owners_take(o, &without_pid);
+	}
+	if (index == NONE)
+		index = add(o, owner);
+	if (index != OWNER_UNKNOWN)
+		o->slots[index].references++;
 	return index;
 }
 
@@ -123,9 +179,30 @@ void owners_drop(struct owners *o, uint32_t index)
 	*link = o->slots[index].chain;
 	o->slots[index].chain = o->free;
 	o->free = index;
+	o->used--;
 }
 
 const struct owner *owners_get(const struct owners *o, uint32_t index)
 {
 	return &o->slots[index].owner;
+}
+
+void owners_count(struct owners *o, uint32_t index, unsigned state, int32_t by)
+{
+	o->slots[index].connections[state] += (uint32_t)by;
+}
+
+uint32_t owners_connections(const struct owners *o, uint32_t index, unsigned state)
+{
+	return o->slots[index].connections[state];
+}
+
+uint32_t owners_end(const struct owners *o)
+{
+	return o->slot_count;
+}
+
+bool owners_used(const struct owners *o, uint32_t index)
+{
+	return index == OWNER_UNKNOWN || o->slots[index].references;
 }

@@ -81,12 +81,12 @@ static void add_known(struct json_object *object, const char *key, uint64_t numb
 	add(object, key, number ? json_object_new_uint64(number) : NULL);
 }
 
-static struct json_object *owner_json(const char *kind, uint32_t pid, uint32_t uid,
+static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32_t uid,
 				      const char comm[TW_COMM_SIZE])
 {
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "kind", kind);
+	add_text(object, "kind", owner_kind_labels[kind]);
 	add_known(object, "pid", pid);
 	add_comm(object, comm);
 	add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
@@ -95,17 +95,11 @@ static struct json_object *owner_json(const char *kind, uint32_t pid, uint32_t u
 	return object;
 }
 
-static const char *kind_of_pid(uint32_t pid)
-{
-	return pid ? "process" : "unknown";
-}
-
 static struct json_object *owner_of(const struct model *m, const struct connection *c)
 {
 	const struct owner *owner = owners_get(model_owners(m), c->owner);
-	const char *kind = c->flags & CONNECTION_SHADOW ? "kernel" : kind_of_pid(owner->pid);
 
-	return owner_json(kind, owner->pid, owner->uid, owner->comm);
+	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm);
 }
 
 struct json_object *json_connection(const struct model *m, const struct connection *c,
@@ -154,7 +148,9 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	add(object, "syn_rate", counted ? decimal(3, port->syn_rate) : NULL);
 	add(object, "cookies_sent_rate", decimal(3, cookies_rate(m, row->netns)));
 	add_known(object, "holders", row->holders);
-	add(object, "owner", owner_json(kind_of_pid(row->pid), row->pid, row->uid, row->comm));
+	add(object, "owner",
+	    owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
+		       row->comm));
 	return object;
 }
 

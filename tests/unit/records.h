@@ -105,6 +105,28 @@ static inline bool model_find_all(struct model *m, size_t netns, struct found *r
 	return good;
 }
 
+/* Each owner has, in each state, the connections that refer to it. */
+static inline bool model_owners_right(struct model *m)
+{
+	struct owners *owners = (struct owners *)model_owners(m);
+	const struct connection *c;
+	struct table_cursor cursor;
+	bool right = true;
+
+	table_cursor_open(model_table(m), TW_STATES_ALL, &cursor);
+	while ((c = table_cursor_next(&cursor)))
+		owners_count(owners, c->owner, c->state, -1);
+	for (uint32_t i = 0; i < owners_end(owners); i++)
+		for (unsigned state = 0; state < TW_STATE_SLOTS; state++)
+			right &= !owners_connections(owners, i, state);
+	table_cursor_close(&cursor);
+	table_cursor_open(model_table(m), TW_STATES_ALL, &cursor);
+	while ((c = table_cursor_next(&cursor)))
+		owners_count(owners, c->owner, c->state, 1);
+	table_cursor_close(&cursor);
+	return right;
+}
+
 /* Between rounds: the counts are those of the table, and nothing of the last round is left in it.
  */
 static inline bool model_consistent(struct model *m)
@@ -121,7 +143,7 @@ static inline bool model_consistent(struct model *m)
 		    memcmp(found.tracked, n->tracked, sizeof(found.tracked)) != 0)
 			return false;
 	}
-	return true;
+	return model_owners_right(m);
 }
 
 #endif

@@ -20,7 +20,7 @@ static struct owner owner(uint32_t id)
 {
 	struct owner o = {.cgroup = 7, .uid = 33, .pid = 4711};
 
-	switch (id % 4) {
+	switch (id % 5) {
 	case 0:
 		o.cgroup += id;
 		break;
@@ -29,6 +29,10 @@ static struct owner owner(uint32_t id)
 		break;
 	case 2:
 		o.pid += id;
+		break;
+	case 3:
+		o.cgroup += id - 1;
+		o.kind = OWNER_KIND_KERNEL;
 		break;
 	default:
 		snprintf(o.comm, sizeof(o.comm), "worker/%u", id);
@@ -39,7 +43,7 @@ static struct owner owner(uint32_t id)
 static bool same(const struct owner *a, const struct owner *b)
 {
 	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
-	       !memcmp(a->comm, b->comm, sizeof(a->comm));
+	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 struct reference {
@@ -143,6 +147,65 @@ static void test_slots_are_used_again(void **state)
 	owners_free(o);
 }
 
+static void assert_sum(const struct owners *o, unsigned state, uint32_t sum)
+{
+	for (uint32_t i = 0; i < owners_end(o); i++)
+		sum -= owners_connections(o, i, state);
+	assert_int_equal(sum, 0);
+}
+
+static uint32_t pid_kept(struct owners *o, enum owner_kind kind, uint32_t pid, unsigned state)
+{
+	const struct owner one = {.uid = 33, .pid = pid, .kind = (uint8_t)kind};
+	uint32_t index = owners_take(o, &one);
+
+	owners_count(o, index, state, 1);
+	assert_int_equal(owners_get(o, index)->kind, kind);
+	return owners_get(o, index)->pid;
+}
+
+/* First the pids of what the kernel holds go, then all pids, then all that is new is unknown; what
+ * is counted stays whole. */
+static void test_bound(void **state)
+{
+	struct owners *o;
+
+	(void)state;
+	assert_int_equal(owners_new(&o), 0);
+	for (uint32_t id = 1; id <= 2 * OWNERS_MAX; id++)
+		assert_int_equal(pid_kept(o, OWNER_KIND_KERNEL, id, TW_TIME_WAIT),
+				 id <= OWNERS_MAX / 4 ? id : 0);
+	for (uint32_t id = 1; id <= 2 * OWNERS_MAX; id++)
+		assert_int_equal(pid_kept(o, OWNER_KIND_PROCESS, id, TW_ESTABLISHED),
+				 id < OWNERS_MAX / 4 ? id : 0);
+	assert_sum(o, TW_ESTABLISHED, 2 * OWNERS_MAX);
+	assert_sum(o, TW_TIME_WAIT, 2 * OWNERS_MAX);
+	for (uint32_t id = 1; id <= OWNERS_MAX; id++) {
+		struct owner one = {.uid = 33, .cgroup = id};
+
+		owners_count(o, owners_take(o, &one), TW_CLOSE_WAIT, 1);
+	}
+	assert_sum(o, TW_CLOSE_WAIT, OWNERS_MAX);
+	assert_true(owners_connections(o, OWNER_UNKNOWN, TW_CLOSE_WAIT) > 0);
+	assert_int_equal(owners_end(o), OWNERS_MAX);
+	owners_free(o);
+}
+
+/* What one connection's owner lacks is taken from another, the process as a whole. */
+static void test_complete(void **state)
+{
+	struct owner one = OWNER_INIT, two = {.cgroup = 1, .uid = 2, .pid = 3, .comm = "two"};
+
+	(void)state;
+	owner_complete(&one, &two);
+	assert_true(same(&one, &two));
+	two = (struct owner){.cgroup = 4, .uid = 5, .pid = 6, .comm = "six"};
+	one.pid = 0;
+	owner_complete(&one, &two);
+	assert_int_equal(one.pid, 0);
+	assert_string_equal(one.comm, "two");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +213,8 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_root_is_known),
 		cmocka_unit_test(test_slots_are_used_again),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_complete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "model_fixture.h"
+
+#define SERVER_PID 80
+#define WORKER_PID 81
+#define CLIENT_PID 40
+
+/* By a process. */
+static void change_by(struct fixture *f, const struct socket *s, unsigned old_state,
+		      unsigned new_state, uint32_t pid, const char *comm)
+{
+	struct tw_event e = event_of(s, old_state, new_state, later(f));
+
+	e.flags = TW_EVENT_PROCESS;
+	e.pid = pid;
+	e.uid = 33;
+	e.cgroup = 7;
+	memcpy(e.comm, comm, strlen(comm) + 1);
+	model_event(f->m, &e);
+}
+
+static void listen_by(struct fixture *f, uint32_t pid, uint32_t holders)
+{
+	struct tw_listener listener = {
+		.cookie = server.cookie,
+		.cgroup = 7,
+		.netns = HOST,
+		.uid = 33,
+		.pid = pid,
+		.holders = holders,
+		.port = server.sport,
+		.family = AF_INET,
+		.comm = "server",
+	};
+
+	model_listener(f->m, &listener);
+}
+
+static void look(struct fixture *f)
+{
+	model_listeners_done(f->m, &(struct tw_tick){.time_ns = later(f)});
+}
+
+static void accept_child(struct fixture *f)
+{
+	change(f, &child, TW_LISTEN, TW_SYN_RECV);
+	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
+}
+
+static void row_with_inode(struct fixture *f, const struct socket *s, unsigned state,
+			   uint32_t inode)
+{
+	struct tw_socket row = row_of(s, state, TW_SOCKET_FULL);
+
+	later(f);
+	row.inode = inode;
+	row.uid = 33;
+	model_socket(f->m, &row);
+}
+
+static void dump_with_inode(struct fixture *f, const struct socket *s, unsigned state,
+			    uint32_t inode)
+{
+	open_round(f, TW_STATES_ALL);
+	row_with_inode(f, s, state, inode);
+	close_round(f, TW_STATES_ALL);
+}
+
+#define assert_owner(f, s, wanted_kind, wanted_pid, wanted_comm)     \
+	do {                                                         \
+		assert_int_equal(owner(f, s)->kind, wanted_kind);    \
+		assert_int_equal(owner(f, s)->pid, wanted_pid);      \
+		assert_string_equal(owner(f, s)->comm, wanted_comm); \
+	} while (0)
+
+/* Connections of all owners of a kind. */
+static uint64_t held(const struct fixture *f, enum owner_kind kind, unsigned state)
+{
+	const struct owners *o = model_owners(f->m);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < owners_end(o); i++)
+		if (owners_used(o, i) && owners_get(o, i)->kind == kind)
+			sum += owners_connections(o, i, state);
+	return sum;
+}
+
+static void test_connecting(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &client, TW_CLOSE, TW_SYN_SENT, CLIENT_PID, "curl");
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_int_equal(held(f, OWNER_KIND_PROCESS, TW_SYN_SENT), 1);
+	change(f, &client, TW_SYN_SENT, TW_ESTABLISHED);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_int_equal(held(f, OWNER_KIND_PROCESS, TW_SYN_SENT), 0);
+	assert_int_equal(held(f, OWNER_KIND_PROCESS, TW_ESTABLISHED), 1);
+}
+
+/* Whoever listens has it, as far as anybody knows: also before the first look at the listeners. */
+static void test_child(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int looks = 0; looks < 3; looks++) {
+		change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+		if (looks) {
+			listen_by(f, SERVER_PID, 1);
+			look(f);
+		}
+		accept_child(f);
+		assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+		assert_int_equal(owner(f, &child)->cgroup, 7);
+		change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+		change(f, &server, TW_LISTEN, TW_CLOSE);
+		look(f);
+	}
+	accept_child(f);
+	assert_owner(f, &child, OWNER_KIND_UNKNOWN, 0, "");
+}
+
+/* Before Linux 6.14 the first transition of a child has no cookie. */
+static void test_child_by_its_second_transition(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+}
+
+/* Several hold the listener, or several listeners have the port: who accepts is one of them. */
+static void test_child_of_several(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_by(f, SERVER_PID, 2);
+	look(f);
+	accept_child(f);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, 0, "server");
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+	listen_by(f, SERVER_PID, 1);
+	listen_by(f, WORKER_PID, 1);
+	look(f);
+	accept_child(f);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, 0, "server");
+}
+
+static void test_worker_closes(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+	accept_child(f);
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE_WAIT);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+	change_by(f, &child, TW_CLOSE_WAIT, TW_LAST_ACK, WORKER_PID, "worker");
+	assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+}
+
+/* The kernel finishes what a process closed, which is remembered. */
+static void test_orphan(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &client, TW_CLOSE, TW_SYN_SENT, CLIENT_PID, "curl");
+	change(f, &client, TW_SYN_SENT, TW_ESTABLISHED);
+	change_by(f, &client, TW_ESTABLISHED, TW_FIN_WAIT1, CLIENT_PID, "curl");
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	change_with(f, &client, TW_FIN_WAIT1, TW_FIN_WAIT2, ORPHAN, 0);
+	assert_owner(f, &client, OWNER_KIND_KERNEL, CLIENT_PID, "curl");
+	change_with(f, &client, TW_FIN_WAIT2, TW_CLOSE, IN_ORDER, 0);
+	assert_int_equal(held(f, OWNER_KIND_KERNEL, TW_TIME_WAIT), 1);
+	assert_true(model_consistent(f->m));
+}
+
+static void test_minisocket_of_one_never_met(void **state)
+{
+	struct fixture *f = *state;
+
+	change_with(f, &client, TW_FIN_WAIT2, TW_CLOSE, IN_ORDER, 0);
+	assert_int_equal(held(f, OWNER_KIND_KERNEL, TW_TIME_WAIT), 1);
+	open_round(f, TW_STATES_ALL);
+	row(f, &client, TW_TIME_WAIT, TW_SOCKET_MINI);
+	row(f, &other, TW_FIN_WAIT2, TW_SOCKET_MINI);
+	close_round(f, TW_STATES_ALL);
+	assert_int_equal(held(f, OWNER_KIND_KERNEL, TW_TIME_WAIT), 1);
+}
+
+/* A row without a descriptor in a state that only close() leads to. */
+static void test_orphan_by_a_row(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &client, TW_CLOSE, TW_SYN_SENT, CLIENT_PID, "curl");
+	change(f, &client, TW_SYN_SENT, TW_ESTABLISHED);
+	change_by(f, &client, TW_ESTABLISHED, TW_FIN_WAIT1, CLIENT_PID, "curl");
+	dump_with_inode(f, &client, TW_FIN_WAIT1, 5);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	dump_with_inode(f, &client, TW_FIN_WAIT1, 0);
+	assert_owner(f, &client, OWNER_KIND_KERNEL, CLIENT_PID, "curl");
+	dump_with_inode(f, &child, TW_LAST_ACK, 0);
+	assert_owner(f, &child, OWNER_KIND_KERNEL, 0, "");
+}
+
+/* Where nobody tells what is in the accept queues. */
+static void test_unaccepted_by_a_row(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_with_inode(f, &child, TW_ESTABLISHED, 0);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
+	dump_with_inode(f, &child, TW_CLOSE_WAIT, 0);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
+	dump_with_inode(f, &child, TW_CLOSE_WAIT, 5);
+	assert_owner(f, &child, OWNER_KIND_UNKNOWN, 0, "");
+	assert_int_equal(owner(f, &child)->uid, 33);
+	dump_with_inode(f, &child, TW_CLOSE_WAIT, 0);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
+}
+
+/* Nobody has it yet; the listener's owner is whom it is for. */
+static void test_half_open(void **state)
+{
+	struct fixture *f = *state;
+	const struct owners *o = model_owners(f->m);
+	uint32_t found = 0;
+
+	listen_by(f, SERVER_PID, 1);
+	look(f);
+	open_round(f, TW_STATE_BIT(TW_SYN_RECV));
+	row(f, &child, TW_SYN_RECV, TW_SOCKET_REQUEST);
+	close_round(f, TW_STATE_BIT(TW_SYN_RECV));
+	for (uint32_t i = 0; i < owners_end(o); i++)
+		if (owners_connections(o, i, TW_SYN_RECV))
+			found = i;
+	assert_int_equal(owners_get(o, found)->kind, OWNER_KIND_KERNEL);
+	assert_int_equal(owners_get(o, found)->pid, SERVER_PID);
+	assert_int_equal(owners_get(o, found)->uid, 33);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_connecting),
+		test(test_child),
+		test(test_child_by_its_second_transition),
+		test(test_child_of_several),
+		test(test_worker_closes),
+		test(test_orphan),
+		test(test_minisocket_of_one_never_met),
+		test(test_orphan_by_a_row),
+		test(test_unaccepted_by_a_row),
+		test(test_half_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
