@@ -37,6 +37,10 @@ struct {
 	__type(value, struct tw_port_count);
 } ports SEC(".maps");
 
+/* Set when a segment was counted, and cleared by the daemon before it reads: where nothing comes
+ * there is nothing to read. */
+__u32 came = 0;
+
 /* Two windows, so that one can be read while the other is written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -60,6 +64,8 @@ static __always_inline void count(struct bpf_nf_ctx *ctx, __be16 port, __u8 flag
 		n->resets++;
 	else
 		n->syns++;
+	if (!came)
+		came = 1;
 }
 
 /* prefix: of 8 bytes, zeros after it. */
@@ -76,10 +82,12 @@ static __always_inline void sketch(__u64 prefix, __u32 family)
 		__builtin_memset(s->bits, 0, sizeof(s->bits));
 		for (int i = 0; i < TW_SOURCE_SLOTS; i++)
 			s->slots[i].family = s->slots[i].lead = s->slots[i].count = 0;
-		s->syns = 0;
+		s->syns = s->sampled = 0;
 		s->window = now;
 	}
-	s->syns++;
+	if (s->syns++ > TW_SOURCE_ALL && s->syns % TW_SOURCE_SAMPLE)
+		return;
+	s->sampled++;
 	s->bits[hash >> 60 & (TW_SOURCE_WORDS - 1)] |= 1ULL << (hash >> 54 & 63);
 	slot = &s->slots[hash >> 48 & (TW_SOURCE_SLOTS - 1)];
 	if (slot->lead && slot->family == family && *(__u64 *)slot->prefix == prefix) {

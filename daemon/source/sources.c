@@ -11,6 +11,8 @@
 #include "source/syn.h"
 #include "source/transitions.h"
 
+#include <tcpwatch/tcp_state.h>
+
 #define DRAIN_LIMIT 65536    /* transitions in one go: some 15 ms */
 #define SCAN_NS NSEC_PER_SEC /* a namespace that nobody uses is kept alive no longer than this */
 /* A scan waits for this many times what the last one took, and for less when it is known that there
@@ -22,6 +24,7 @@
 /* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
  * milliseconds. */
 #define WINDOW_NS (900 * NSEC_PER_MSEC)
+#define QUIET_NS (10 * NSEC_PER_SEC) /* where nothing comes all is read as seldom as this */
 
 struct sources {
 	struct sources_options options;
@@ -37,8 +40,10 @@ struct sources {
 	bool scan_now;
 	uint64_t scan_next_ns, scan_now_ns; /* not before */
 	uint64_t window_ns;                 /* when the window of sources that goes on began */
-	uint64_t syns;                      /* that had come then */
-	bool syns_came;                     /* in the window before */
+	uint64_t ports_ns;                  /* when the ports were last read */
+	uint64_t stirred_ns; /* when somebody last wanted to connect, or waited for it */
+	bool segments_came;  /* in the window before */
+	bool ports_changed;  /* since they were last read */
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -64,6 +69,7 @@ static void on_event(const struct tw_event *event, void *userdata)
 	if (event->netns != s->last_netns)
 		meet_namespace(s, event);
 	s->told_by_others += !!(event->flags & TW_EVENT_MISSED);
+	s->ports_changed |= event->old_state == TW_LISTEN && event->new_state == TW_CLOSE;
 	tell(s, TW_RECORD_EVENT, event);
 }
 
@@ -250,52 +256,56 @@ void sources_count(struct sources *s)
 
 static void on_listener(const struct tw_listener *row, void *userdata)
 {
-	const struct sources *s = userdata;
+	struct sources *s = userdata;
 
+	if (row->syn_queue || row->accept_queue)
+		s->stirred_ns = now_ns(CLOCK_MONOTONIC);
 	/* the pass over all descriptors has met those of every namespace */
 	if (s->options.opener || namespaces_find(s->namespaces, row->netns))
 		tell(s, TW_RECORD_LISTENER, row);
 }
 
-struct syn_look {
-	const struct sources *sources;
-	uint64_t syns;
-};
-
 static void on_port(const struct tw_port *port, const struct tw_port_count *count, void *userdata)
 {
 	const struct tw_port_record record = {.port = *port, .count = *count};
-	struct syn_look *look = userdata;
 
-	look->syns += count->syns;
-	tell(look->sources, TW_RECORD_PORT, &record);
+	tell(userdata, TW_RECORD_PORT, &record);
 }
 
-/* How many SYNs have come. */
-static uint64_t look_at_ports(struct sources *s)
+static void look_at_ports(struct sources *s, bool came, uint64_t time_ns)
 {
-	struct syn_look look = {.sources = s};
-
-	syn_read(s->syn, on_port, &look);
-	return look.syns;
+	/* when nothing came any more that has to be told once */
+	if (!came && !s->segments_came && !s->ports_changed && time_ns - s->ports_ns < QUIET_NS)
+		return;
+	s->ports_changed = false;
+	s->ports_ns = time_ns;
+	syn_read(s->syn, on_port, s);
 }
 
-/* Of windows in which nothing came the first is told, and that costs a read of the sketch. */
-static void look_at_syns(struct sources *s, uint64_t time_ns)
+static void look_at_segments(struct sources *s, uint64_t time_ns)
 {
 	struct tw_source_summary summary;
-	uint64_t syns;
 	bool came;
 
 	if (time_ns - s->window_ns < WINDOW_NS)
 		return;
-	syns = look_at_ports(s);
-	came = syns != s->syns;
-	if ((came || s->syns_came) && !syn_sources(s->syn, s->window_ns, time_ns, &summary))
+	came = syn_came(s->syn);
+	look_at_ports(s, came, time_ns);
+	if ((came || s->segments_came) && !syn_sources(s->syn, s->window_ns, time_ns, &summary))
 		tell(s, TW_RECORD_SOURCES, &summary);
 	s->window_ns = time_ns;
-	s->syns = syns;
-	s->syns_came = came;
+	s->segments_came = came;
+	if (came)
+		s->stirred_ns = time_ns;
+}
+
+/* Its counters are of what becomes of segments that want to connect. */
+static bool netstat_due(const struct sources *s, const struct namespace *n, uint64_t time_ns)
+{
+	if (time_ns < n->netstat_ns + NETSTAT_NS)
+		return false;
+	return !s->syn || n->netstat_ns < s->stirred_ns + NETSTAT_NS ||
+	       time_ns >= n->netstat_ns + QUIET_NS;
 }
 
 static void look_at_netstat(struct sources *s, uint64_t time_ns)
@@ -304,7 +314,7 @@ static void look_at_netstat(struct sources *s, uint64_t time_ns)
 		struct namespace *n = namespaces_at(s->namespaces, i);
 		struct tw_netstat netstat;
 
-		if (n->error || time_ns < n->netstat_ns + NETSTAT_NS)
+		if (n->error || !netstat_due(s, n, time_ns))
 			continue;
 		n->netstat_ns = time_ns;
 		if (!counters_netstat(&n->files, n->inum, time_ns, &netstat))
@@ -338,15 +348,17 @@ void sources_look(struct sources *s)
 	if (s->inventory && !inventory_listeners(s->inventory, on_listener, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
 	if (s->syn)
-		look_at_syns(s, tick.time_ns);
+		look_at_segments(s, tick.time_ns);
 	look_at_netstat(s, tick.time_ns);
 	look_at_limits(s, tick.time_ns, LIMITS_NS);
 }
 
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)
 {
-	if (s->syn)
-		syn_add(s->syn, netns, port);
+	if (!s->syn)
+		return;
+	syn_add(s->syn, netns, port);
+	s->ports_changed = true;
 }
 
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port)

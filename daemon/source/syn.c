@@ -109,6 +109,11 @@ static void hand_over(struct syn *s, uint32_t index, syn_count_fn *on_count, voi
 	on_count(&s->keys[index], &sum, userdata);
 }
 
+bool syn_came(struct syn *s)
+{
+	return __atomic_exchange_n(&s->skeleton->bss->came, 0, __ATOMIC_ACQ_REL);
+}
+
 int syn_read(struct syn *s, syn_count_fn *on_count, void *userdata)
 {
 	uint32_t position = 0, next = 0; /* the kernel's place in its hash table */
@@ -144,6 +149,12 @@ static uint64_t estimate(const uint64_t bits[TW_SOURCE_WORDS])
 	return (uint64_t)lround(set < all ? -all * log(1 - set / all) : 7 * all);
 }
 
+/* What it stands for: in a flood not every SYN is looked at. */
+static uint64_t scaled(const struct tw_sources *sketch, uint32_t count)
+{
+	return sketch->sampled ? count * sketch->syns / sketch->sampled : 0;
+}
+
 /* A prefix has the same slot on each processor: what it has there is added up. */
 static void find_top(const struct syn *s, uint64_t window, struct tw_source_summary *summary)
 {
@@ -160,7 +171,7 @@ static void find_top(const struct syn *s, uint64_t window, struct tw_source_summ
 
 			if (s->sketches[j].window == window && same->family == slot->family &&
 			    !memcmp(same->prefix, slot->prefix, sizeof(slot->prefix)))
-				syns += same->count;
+				syns += scaled(&s->sketches[j], same->count);
 		}
 		if (syns <= summary->top_syns)
 			continue;

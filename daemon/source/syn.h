@@ -6,6 +6,7 @@
 #ifndef SOURCE_SYN_H
 #define SOURCE_SYN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ void syn_remove(struct syn *s, uint32_t netns, uint16_t port);
 typedef void syn_count_fn(const struct tw_port *port, const struct tw_port_count *count,
 			  void *userdata);
 
+/* Whether a segment was counted since it was last asked. One in a thousand million may be told of
+ * too late: by the next. */
+bool syn_came(struct syn *s);
 /* Hands over the count of every port that was added, since it was. 0, or a negative errno. */
 int syn_read(struct syn *s, syn_count_fn *on_count, void *userdata);
 

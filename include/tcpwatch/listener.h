@@ -51,6 +51,8 @@ struct tw_port_count {
  */
 #define TW_SOURCE_SLOTS 64
 #define TW_SOURCE_WORDS 16
+#define TW_SOURCE_ALL 4096 /* so many SYNs are looked at one by one, then each eighth */
+#define TW_SOURCE_SAMPLE 8
 
 struct tw_source_slot {
 	__u8 prefix[8]; /* network byte order: an IPv4 /24 in the first 3 bytes, or an IPv6 /64 */
@@ -63,6 +65,7 @@ struct tw_source_slot {
 struct tw_sources {
 	__u64 window; /* which it is of; all else is stale when it is not the one asked for */
 	__u64 syns;
+	__u64 sampled; /* of which the rest tells */
 	__u64 bits[TW_SOURCE_WORDS];
 	struct tw_source_slot slots[TW_SOURCE_SLOTS];
 };
