@@ -52,6 +52,12 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_LIMITS:
 		model_limits(m, body);
 		break;
+	case TW_RECORD_AGE:
+		model_age(m, body);
+		break;
+	case TW_RECORD_AGES:
+		model_ages_done(m, body);
+		break;
 	}
 	return true;
 }

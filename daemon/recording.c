@@ -28,6 +28,8 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_SOURCES] = sizeof(struct tw_source_summary),
 	[TW_RECORD_NETSTAT] = sizeof(struct tw_netstat),
 	[TW_RECORD_LIMITS] = sizeof(struct tw_limits),
+	[TW_RECORD_AGE] = sizeof(struct tw_age),
+	[TW_RECORD_AGES] = sizeof(struct tw_tick),
 };
 
 struct recording {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "feed.h"
+#include "lookups.h"
 #include "recording.h"
 #include "rounds.h"
 #include "serve/serve.h"
@@ -32,6 +33,7 @@ struct tcpwatchd {
 	struct sources *sources;
 	struct model *model;
 	struct rounds *rounds;
+	struct lookups *lookups;
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
@@ -77,6 +79,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		rounds_drift(d->rounds, &drift);
 		sources_count(d->sources);
 		sources_look(d->sources);
+		lookups_date(d->lookups);
 		serve_on_round(d->serve);
 		break;
 	case TW_RECORD_PORT:
@@ -138,6 +141,14 @@ static void on_full_done(void *userdata)
 		 table_size(model_table(d->model)), how);
 }
 
+static void on_dated(uint64_t cost_ns, bool first, void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+
+	if (!first) /* the start costs what it costs */
+		rounds_spent(d->rounds, cost_ns);
+}
+
 /* What those who ask may cause. */
 
 static void refresh(void *userdata)
@@ -165,6 +176,14 @@ static bool want(uint32_t states, void *userdata)
 	struct tcpwatchd *d = userdata;
 
 	return rounds_want(d->rounds, states);
+}
+
+static void queues(const struct connection *rows, size_t count, struct serve_queues *ret,
+		   void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+
+	lookups_queues(d->lookups, rows, count, ret);
 }
 
 /* The loop's own events. */
@@ -289,8 +308,11 @@ static int open_recording(struct tcpwatchd *d, const char *path)
 
 static int open_serve(struct tcpwatchd *d)
 {
-	const struct serve_calls calls = {
-		.refresh = refresh, .resync = resync, .want = want, .userdata = d};
+	const struct serve_calls calls = {.refresh = refresh,
+					  .resync = resync,
+					  .want = want,
+					  .queues = queues,
+					  .userdata = d};
 
 	return serve_new(d->loop, d->settings, d->model, &d->status, &calls, &d->serve);
 }
@@ -332,6 +354,13 @@ static int open_rounds(struct tcpwatchd *d)
 			  &calls, &d->rounds);
 }
 
+static int open_lookups(struct tcpwatchd *d)
+{
+	const struct lookups_calls calls = {.record = on_record, .dated = on_dated, .userdata = d};
+
+	return lookups_new(d->loop, d->sources, d->model, &calls, &d->lookups);
+}
+
 static int add_timer(struct tcpwatchd *d, sd_event_source **source, sd_event_time_handler_t handler)
 {
 	return sd_event_add_time_relative(d->loop, source, CLOCK_MONOTONIC, 0, 1000, handler, d);
@@ -369,6 +398,8 @@ static int open_loop(struct tcpwatchd *d)
 {
 	int error = open_rounds(d);
 
+	if (error >= 0)
+		error = open_lookups(d);
 	if (error >= 0)
 		error = open_events(d);
 	if (error < 0)
@@ -434,6 +465,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 		return NULL;
 	serve_free(d->serve);
 	rounds_free(d->rounds);
+	lookups_free(d->lookups);
 	sources_free(d->sources);
 	model_free(d->model);
 	recording_close(d->recording);

@@ -123,6 +123,12 @@ static struct owner owner_of_row(const struct model *m, const struct tw_socket *
 	return owner;
 }
 
+static void note_undated(struct model *m, const struct tw_socket *row)
+{
+	if (row->kind == TW_SOCKET_FULL && MODEL_DATED_STATES & TW_STATE_BIT(row->state))
+		m->undated++;
+}
+
 static void insert_row(struct model *m, struct netns *n, struct connection *c,
 		       const struct tw_socket *row)
 {
@@ -130,6 +136,7 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 
 	c->owner = owners_take(m->owners, &owner);
 	if (ledger_insert(m, c)) {
+		note_undated(m, row);
 		ledger_explained(n, c, 1);
 		return;
 	}
@@ -176,6 +183,7 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 	if (c->state != row->state && !ledger_newer_than_dump(c, n)) {
 		drifted(m, n, c->state);
 		ledger_correct(m, c, row->state, n->dump_ns);
+		note_undated(m, row);
 	}
 	if (c->state == row->state)
 		learn_holding(m, c, row);

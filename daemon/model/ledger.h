@@ -21,6 +21,7 @@
 struct model {
 	struct table *table;
 	struct ages ages;
+	uint64_t undated;
 	struct owners *owners;
 	struct netns_table *netns;
 	struct listeners *listeners;

@@ -456,6 +456,24 @@ static void expire_time_wait(struct model *m)
 	}
 }
 
+void model_age(struct model *m, const struct tw_age *age)
+{
+	struct connection *c = table_find(m->table, age->cookie);
+
+	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_EXACT) || c->state != age->state ||
+	    c->entered_ns <= age->entered_ns)
+		return;
+	table_move(m->table, c, c->state, age->entered_ns);
+}
+
+void model_ages_done(struct model *m, const struct tw_tick *tick)
+{
+	ledger_time(m, tick->time_ns);
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		if (MODEL_DATED_STATES & TW_STATE_BIT(state))
+			table_settle(m->table, state);
+}
+
 void model_tick(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
@@ -490,6 +508,11 @@ uint64_t model_untracked(const struct model *m)
 				sum += untracked > 0 ? (uint64_t)untracked : 0;
 			}
 	return sum;
+}
+
+uint64_t model_undated(const struct model *m)
+{
+	return m->undated;
 }
 
 const struct stats *model_stats(const struct model *m)

@@ -63,12 +63,21 @@ void model_port(struct model *m, const struct tw_port_record *record);
 void model_sources(struct model *m, const struct tw_source_summary *summary);
 void model_netstat(struct model *m, const struct tw_netstat *netstat);
 void model_limits(struct model *m, const struct tw_limits *limits);
+/* The best that is known of sockets that dumps have found: each, then the end. */
+void model_age(struct model *m, const struct tw_age *age);
+void model_ages_done(struct model *m, const struct tw_tick *tick);
 void model_tick(struct model *m, const struct tw_tick *tick);
 
 /* For reading: what is shown, served and alerted on. */
 uint64_t model_now_ns(const struct model *m); /* the newest time that a record told */
 uint64_t model_connections(const struct model *m, unsigned state, enum netns_family family);
 uint64_t model_untracked(const struct model *m); /* connections counted, but not in the table */
+/* Full sockets, ever, that a dump found in one of MODEL_DATED_STATES: since when, it did not say.
+ */
+#define MODEL_DATED_STATES                                                                       \
+	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_CLOSE_WAIT) | \
+	 TW_STATE_BIT(TW_LAST_ACK) | TW_STATE_BIT(TW_CLOSING))
+uint64_t model_undated(const struct model *m);
 const struct stats *model_stats(const struct model *m);
 const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);

@@ -15,6 +15,14 @@
 
 struct serve;
 
+#define SERVE_QUEUES_MAX 64 /* connections asked for at once */
+
+/* Bytes; of a listener: connections that wait for accept(), and its backlog. As ss(8) has them. */
+struct serve_queues {
+	bool known;
+	uint32_t receive, send;
+};
+
 struct serve_calls {
 	/* Before a request is answered: brings the model and the status up to now. May be NULL. */
 	void (*refresh)(void *userdata);
@@ -24,6 +32,10 @@ struct serve_calls {
 	/* Connections in these states are asked for: whether a round of dumps goes on that tells of
 	 * them. serve_on_round() is then called at its end. */
 	bool (*want)(uint32_t states, void *userdata);
+	/* The queues of connections, as the kernel has them now. count: up to SERVE_QUEUES_MAX. May
+	 * be NULL: none is known. */
+	void (*queues)(const struct connection *rows, size_t count, struct serve_queues *ret,
+		       void *userdata);
 	void *userdata;
 };
 

@@ -104,6 +104,8 @@ int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener
 	struct opener_files files = {
 		.diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			       NETLINK_SOCK_DIAG),
+		.lookup = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+				 NETLINK_SOCK_DIAG),
 		.sockstat = open("/proc/self/net/sockstat", O_RDONLY | O_CLOEXEC),
 		.sockstat6 = open("/proc/self/net/sockstat6", O_RDONLY | O_CLOEXEC),
 		.snmp = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC),
@@ -111,7 +113,8 @@ int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener
 		.hooks = {-1, -1},
 	};
 
-	if (files.diag < 0 || files.sockstat < 0 || files.snmp < 0 || files.netstat < 0) {
+	if (files.diag < 0 || files.lookup < 0 || files.sockstat < 0 || files.snmp < 0 ||
+	    files.netstat < 0) {
 		int error = errno;
 
 		opener_files_close(&files);

@@ -16,20 +16,21 @@ enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
 
 /* Each stays bound to its namespace, and keeps it alive until it is closed. */
 struct opener_files {
-	int diag;                     /* a NETLINK_SOCK_DIAG socket, non-blocking */
-	int sockstat;                 /* /proc/net/sockstat */
-	int sockstat6;                /* /proc/net/sockstat6; -1 where IPv6 is off */
-	int snmp;                     /* /proc/net/snmp */
-	int netstat;                  /* /proc/net/netstat */
+	int diag;      /* a NETLINK_SOCK_DIAG socket, non-blocking, for dumps */
+	int lookup;    /* another, for single sockets: their answers would come between a dump's */
+	int sockstat;  /* /proc/net/sockstat */
+	int sockstat6; /* /proc/net/sockstat6; -1 where IPv6 is off */
+	int snmp;      /* /proc/net/snmp */
+	int netstat;   /* /proc/net/netstat */
 	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
 	int hooks[OPENER_HOOKS];      /* links of the netfilter programs; -1 where there is none */
 	int hook_error;               /* why there is none, a negative errno; 0: none was wanted */
 };
 
-#define OPENER_FILES_NONE                                                               \
-	{                                                                               \
-		.diag = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1, .netstat = -1, \
-		.sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1},       \
+#define OPENER_FILES_NONE                                                                        \
+	{                                                                                        \
+		.diag = -1, .lookup = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1,           \
+		.netstat = -1, .sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1}, \
 	}
 
 /* The descriptors stand in front, one after the other: so they go through a socket. */

@@ -32,6 +32,8 @@ enum tw_record_type {
 	TW_RECORD_SOURCES,     /* struct tw_source_summary: where SYNs came from */
 	TW_RECORD_NETSTAT, /* struct tw_netstat: what the kernel counts of half-open connections */
 	TW_RECORD_LIMITS,  /* struct tw_limits: the settings that bound a namespace's connections */
+	TW_RECORD_AGE,     /* struct tw_age: since when a socket found by a dump is in its state */
+	TW_RECORD_AGES,    /* struct tw_tick: all that could be found out of those has been told */
 };
 
 struct tw_record_header {
@@ -177,6 +179,14 @@ struct tw_limits {
 	__u32 padding;             /* 0 */
 };
 
+/* The best that is known of a full socket that came into its state before anybody looked. */
+struct tw_age {
+	__u64 cookie;
+	__u64 entered_ns; /* CLOCK_MONOTONIC */
+	__u32 state;      /* enum tw_tcp_state, in which it was found */
+	__u32 padding;    /* 0 */
+};
+
 struct tw_lost {
 	__u64 time_ns;
 	__u64 ring_full; /* transitions that found no room, since the previous such record */
@@ -190,6 +200,7 @@ struct tw_tick {
 _Static_assert(sizeof(struct tw_round) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_dump) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_socket) == 80, "part of the recording's format");
+_Static_assert(sizeof(struct tw_age) == 24, "part of the recording's format");
 _Static_assert(sizeof(struct tw_counters) == 24, "part of the recording's format");
 _Static_assert(sizeof(struct tw_limits) == 88, "part of the recording's format");
 

@@ -13,6 +13,8 @@ One record a line, after the time in seconds; # begins a comment. STATES is `all
   TIME gone NETNS
   TIME lost N
   TIME tick
+  TIME age COOKIE STATE since=TIME      since when a socket that a dump found has been in its state
+  TIME ages                             all of those have been told
 
 A state may be a number too, one that no kernel has. An address is 10.0.0.1:80 or [2001:db8::1]:80; the family is the socket's, so a v4-mapped one is written
 [::ffff:10.0.0.1]:80. Keys: cookie, uid, inode, expires (seconds), retransmits, pid, comm, error, family.
@@ -44,6 +46,7 @@ STATES = {
 KINDS = {"request": 1, "mini": 2}
 FLAGS = {"process": 1, "dead": 2, "done": 4}
 (EVENT, ROUND_BEGIN, DUMP_BEGIN, SOCKET, DUMP_END, ROUND_END, COUNTERS, NETNS_GONE, LOST, TICK) = range(1, 11)
+AGE, AGES = 17, 18
 
 # As in include/tcpwatch/event.h and record.h.
 STRUCT_EVENT = struct.Struct("=QQQIIIHHHBBBB2x16s16s16s")
@@ -53,6 +56,7 @@ STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB8x16s16s")
 STRUCT_COUNTERS = struct.Struct("=QIII4x")
 STRUCT_LOST = struct.Struct("=QQ8x")
 STRUCT_TICK = struct.Struct("=Q")
+STRUCT_AGE = struct.Struct("=QQI4x")
 assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 80, 24)
 
 
@@ -120,6 +124,11 @@ def counters(time_ns, words):
     return COUNTERS, STRUCT_COUNTERS.pack(time_ns, int(words[0]), w.number("in_use"), w.number("time_wait"))
 
 
+def age(words):
+    since = START + int(float(Words(words[2:]).values["since"]) * 10**9)
+    return AGE, STRUCT_AGE.pack(int(words[0]), since, state(words[1]))
+
+
 RECORDS = {
     "round": lambda t, w: (ROUND_BEGIN, STRUCT_ROUND.pack(t, mask(w[0]))),
     "rounded": lambda t, w: (ROUND_END, STRUCT_ROUND.pack(t, mask(w[0]))),
@@ -130,6 +139,8 @@ RECORDS = {
     "counters": counters,
     "gone": lambda t, w: (NETNS_GONE, STRUCT_DUMP.pack(t, int(w[0]), 0)),
     "lost": lambda t, w: (LOST, STRUCT_LOST.pack(t, int(w[0]))),
+    "age": lambda t, w: age(w),
+    "ages": lambda t, w: (AGES, STRUCT_TICK.pack(t)),
     "tick": lambda t, w: (TICK, STRUCT_TICK.pack(t)),
 }
 
