@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# tcpwatch: `make help` lists what can be made. Everything built goes below .output/.
+# tcpwatch: `make help` lists what can be made. Everything built goes below .output/, and a package beside this file too.
 
 PREFIX ?= /usr/local
 sbindir ?= $(PREFIX)/sbin
@@ -69,8 +69,8 @@ skeletons := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.skel.h,$(bpf_sources))
 programs := $(OUT)/tcpwatchd $(OUT)/tcpwatchctl
 unit_programs := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(unit_sources))
 
-.PHONY: all help deps run check check-tree check-unit check-replay check-system check-vm unit-programs bench \
-	format install clean FORCE
+.PHONY: all help deps run check check-tree check-unit check-replay check-system check-packages check-vm \
+	unit-programs bench format install deb rpm clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -189,6 +189,10 @@ check-replay: $(OUT)/tcpwatchd ## recorded streams in virtual time (no root need
 check-system: $(programs) $(OUT)/tests/bench/flood ## real sockets in network namespaces of the tests' own (root)
 	$(run_pytest) tests/system
 
+check-packages: ## build the packages twice and look at them: the same bytes, right files, lintian (Debian)
+	packaging/install-deps build package
+	$(PYTHON) -B tests/check/packages.py
+
 check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 40 minutes; KERNELS="6.1 5.10")
 	packaging/install-deps vm
 	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
@@ -226,7 +230,21 @@ install: $(programs) ## install the programs with units, manual pages and comple
 	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(sbindir)/|' $(DESTDIR)$(unitdir)/tcpwatchd.service
 	[ -e $(configuration) ] || install -D -m 644 packaging/tcpwatchd.conf $(configuration)
 
+deb: ## build the Debian package, here as ./tcpwatch_*.deb, with its sources in .output/deb
+	packaging/install-deps build package
+	packaging/make-deb .output/deb
+	rm -f tcpwatch_*.deb
+	cp .output/deb/tcpwatch_*.deb .
+	ls tcpwatch_*.deb
+
+rpm: ## build the RPM package, here as ./tcpwatch-*.rpm
+	packaging/install-deps build package
+	packaging/make-rpm .output/rpm
+	rm -f tcpwatch-*.rpm
+	cp .output/rpm/*/tcpwatch-[0-9]*.rpm .
+	ls tcpwatch-*.rpm
+
 clean: ## remove what was built
-	rm -rf .output
+	rm -rf .output tcpwatch_*.deb tcpwatch-*.rpm
 
 -include $(shell find $(OUT) -path $(OUT)/vm -prune -o -name '*.d' -print 2>/dev/null)

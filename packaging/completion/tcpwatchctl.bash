@@ -20,7 +20,12 @@ _tcpwatchctl() {
 	[a-z]*) COMPREPLY=($(compgen -W "${argument//|/ }" -- "$cur")) ;;
 	'')
 		word='s/^  \(--[a-z-]*\).*/\1/p'
-		[[ $command || $cur == -* ]] || word='s/^  \([a-z][a-z]*\) .*/\1/p'
+		if [[ $command == explain && $cur != -* ]]; then
+			word='s/^\([a-z0-9][^ ]*\) .*/\1/p'
+			help=$("$1" explain)
+		elif [[ ! $command && $cur != -* ]]; then
+			word='s/^  \([a-z][a-z]*\) .*/\1/p'
+		fi
 		COMPREPLY=($(compgen -W "$(sed -n "$word" <<<"$help")" -- "$cur"))
 		;;
 	esac

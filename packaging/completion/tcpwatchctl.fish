@@ -35,7 +35,11 @@ function __tcpwatchctl_words
         case PATH
             __fish_complete_path (commandline --current-token)
         case ''
-            if test -n "$(__tcpwatchctl_command)"; or string match --quiet -- '-*' (commandline --current-token)
+            if string match --quiet -- '-*' (commandline --current-token)
+                __tcpwatchctl_options
+            else if test "$(__tcpwatchctl_command)" = explain
+                tcpwatchctl explain | string replace --filter --regex '^([a-z0-9]\S*) +(.*)' '$1\t$2'
+            else if test -n "$(__tcpwatchctl_command)"
                 __tcpwatchctl_options
             else
                 __tcpwatchctl_commands

@@ -6,7 +6,7 @@
 
 _tcpwatchctl() {
 	local command= word line argument=
-	local -a commands options
+	local -a commands options topics
 	local -a states=(established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack listen closing)
 	setopt local_options extended_glob
 
@@ -28,6 +28,10 @@ _tcpwatchctl() {
 	'')
 		if [[ -z $command && $PREFIX != -* ]]; then
 			_describe command commands
+		elif [[ $command == explain && $PREFIX != -* ]]; then
+			topics=(${(f)"$(_call_program topics ${words[1]} explain)"})
+			topics=(${topics/ ##/:})
+			_describe topic topics
 		else
 			_describe option options
 		fi

@@ -55,6 +55,7 @@ def expectations():
     commands = set(re.findall(r"^  ([a-z]+) ", run("tcpwatchctl", "--help"), re.M))
     contract = (tree.ROOT / "include/tcpwatch/tcp_state.h").read_text()
     states = set(re.findall(r'X\(\d+, \w+, "(\w+)"\)', contract))
+    topics = set(re.findall(r"^([a-z0-9]\S*) ", run("tcpwatchctl", "explain"), re.M))
     found = {
         "tcpwatchctl ": commands,
         "tcpwatchctl --json ": commands,
@@ -62,6 +63,7 @@ def expectations():
         "tcpwatchctl list --state ": states,
         "tcpwatchctl list --sort ": {"age"},
         "tcpwatchctl list --port ": set(),
+        "tcpwatchctl explain ": topics,
         "tcpwatchctl --socket packaging/install-de": {"packaging/install-deps"},
     }
     for command in commands:

@@ -11,6 +11,9 @@ LICENCES = {"bpf": r"GPL-2\.0-or-later( OR MIT)?", "other": r"GPL-2\.0-or-later"
 SUFFIXES = {".c", ".h", ".py", ".sh", ".conf", ".service", ".socket", ".sysusers", ".bash", ".zsh", ".fish",
             ".1", ".5", ".7", ".8", ""}
 
+# Their formats have no comments, or what reads them wants none.
+NO_COMMENTS = {"changelog", "control", "copyright", "format"}
+
 # call: what to use
 FORBIDDEN = {
     "sprintf": "snprintf",
@@ -51,7 +54,7 @@ def main():
     complaints = []
     sources = list(tree.files(*SUFFIXES)) + [tree.ROOT / "Makefile"]
     for path in sources:
-        if not has_licence(path):
+        if path.name not in NO_COMMENTS and not has_licence(path):
             complaints.append(f"{tree.name(path)}: the first line has no {TAG}GPL-2.0-or-later")
     for path in tree.files(".c", ".h"):
         check_calls(path, complaints)
