@@ -40,7 +40,7 @@ else
 tw_cflags += $(HARDENING)
 endif
 
-daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih
+daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp
 ctl_packages := json-c libcurl
 test_packages := cmocka
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "privileges.h"
 #include "replay.h"
 #include "settings.h"
 #include "tcpwatchd.h"
@@ -100,19 +101,25 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int confine_opener(void *userdata)
+/* /run is empty after boot; a unit has RuntimeDirectory=, a daemon started by hand has not. */
+static void make_runtime_directory(const struct settings *settings, const struct privileges *p)
 {
-	(void)userdata;
-	return 0;
+	_cleanup_free_ char *path = strdup(settings->control_socket);
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!slash || strncmp(path, "/run/", 5) != 0)
+		return;
+	*slash = '\0';
+	privileges_make_directory(p, path);
 }
 
 /* Where the host's other namespaces are to be followed. */
-static int start_opener(const struct settings *settings, struct opener **ret)
+static int start_opener(const struct settings *settings, struct privileges *p, struct opener **ret)
 {
 	int error = 0;
 
 	if (settings->namespaces == SETTINGS_NAMESPACES_ALL)
-		error = opener_start(confine_opener, NULL, ret);
+		error = opener_start(privileges_confine_opener, p, ret);
 	if (error < 0)
 		log_error("the process that opens network namespaces cannot be started: %s",
 			  strerror(-error));
@@ -122,16 +129,22 @@ static int start_opener(const struct settings *settings, struct opener **ret)
 static int run_daemon(struct settings *settings, const struct arguments *arguments)
 {
 	_cleanup_(opener_freep) struct opener *opener = NULL;
+	struct privileges privileges;
 	struct tcpwatchd *d;
 	int error;
 
+	if (privileges_plan(settings, &privileges) < 0) {
+		settings_free(settings);
+		return TW_EXIT_CONFIG;
+	}
 	/*
 	 * The ring wants a few microseconds of processor time every 20 ms, also while others take
 	 * all there is. Without the privilege it has to do without.
 	 */
 	setpriority(PRIO_PROCESS, 0, NICE);
 	raise_descriptor_limit();
-	error = start_opener(settings, &opener);
+	make_runtime_directory(settings, &privileges);
+	error = start_opener(settings, &privileges, &opener);
 	if (!error)
 		error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file,
 				      opener, &d);
@@ -139,7 +152,9 @@ static int run_daemon(struct settings *settings, const struct arguments *argumen
 		settings_free(settings);
 		return TW_EXIT_FAILED;
 	}
-	error = tcpwatchd_run(d);
+	error = privileges_drop(&privileges, tcpwatchd_blind, d);
+	if (!error)
+		error = tcpwatchd_run(d);
 	tcpwatchd_free(d);
 	return error < 0 ? TW_EXIT_FAILED : TW_EXIT_OK;
 }

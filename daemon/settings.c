@@ -29,6 +29,12 @@ static const char *const namespaces_words[] = {
 	[SETTINGS_NAMESPACES_HOST] = "host",
 	NULL,
 };
+static const char *const seccomp_words[] = {
+	[SETTINGS_SECCOMP_ENFORCE] = "enforce",
+	[SETTINGS_SECCOMP_LOG] = "log",
+	[SETTINGS_SECCOMP_OFF] = "off",
+	NULL,
+};
 static const char *const syn_accounting_words[] = {"off", "auto", NULL};
 static const char *const compat_words[] = {"none", "node_exporter", NULL};
 
@@ -98,6 +104,25 @@ static const struct conf_row rows[] = {
 		.preset = "tcpwatch",
 		.min = "0",
 		.max = "32", /* the limit of groupadd(8) */
+		.restart = true,
+	},
+	{
+		.section = "daemon",
+		.key = "user",
+		.type = CONF_TEXT,
+		.offset = offsetof(struct settings, user),
+		.preset = SETTINGS_USER_AUTO,
+		.min = "1",
+		.max = "32", /* the limit of useradd(8) */
+		.restart = true,
+	},
+	{
+		.section = "daemon",
+		.key = "seccomp",
+		.type = CONF_WORD,
+		.offset = offsetof(struct settings, seccomp),
+		.preset = "enforce",
+		.words = seccomp_words,
 		.restart = true,
 	},
 	{

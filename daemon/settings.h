@@ -13,15 +13,19 @@
 #include "base/conf.h"
 
 enum settings_mode { SETTINGS_MODE_AUTO, SETTINGS_MODE_EBPF, SETTINGS_MODE_DIAG };
+enum settings_seccomp { SETTINGS_SECCOMP_ENFORCE, SETTINGS_SECCOMP_LOG, SETTINGS_SECCOMP_OFF };
 enum settings_namespaces { SETTINGS_NAMESPACES_ALL, SETTINGS_NAMESPACES_HOST };
 
-#define SETTINGS_LISTEN_MAX 8 /* addresses for /metrics: more networks than a host has */
+#define SETTINGS_USER_AUTO "auto" /* tcpwatch if there is such a user, else nobody */
+#define SETTINGS_LISTEN_MAX 8     /* addresses for /metrics: more networks than a host has */
 
 struct settings {
 	/* [daemon] */
 	enum settings_mode mode;
 	char *control_socket;
 	char *control_group; /* "": the daemon's own group */
+	char *user;          /* who to be, when root started the daemon; SETTINGS_USER_AUTO */
+	enum settings_seccomp seccomp;
 	enum settings_namespaces namespaces;
 	uint64_t max_connections;
 	uint64_t ring_size;   /* bytes; 0: chosen by the number of processors */

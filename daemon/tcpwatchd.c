@@ -481,6 +481,13 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 	return NULL;
 }
 
+bool tcpwatchd_blind(void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+
+	return sources_blind(d->sources);
+}
+
 int tcpwatchd_run(struct tcpwatchd *d)
 {
 	int error = sd_event_loop(d->loop);

@@ -6,6 +6,8 @@
 #ifndef TCPWATCHD_H
 #define TCPWATCHD_H
 
+#include <stdbool.h>
+
 #include "settings.h"
 #include "source/opener.h"
 
@@ -20,6 +22,10 @@ struct tcpwatchd;
 int tcpwatchd_new(struct settings *settings, const char *config_file, const char *record_file,
 		  struct opener *opener, struct tcpwatchd **ret);
 struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d);
+
+/* Whether BPF's maps and iterators are refused to the process as it is now. userdata: struct
+ * tcpwatchd. */
+bool tcpwatchd_blind(void *userdata);
 
 /* Until SIGTERM or SIGINT. 0, or a negative errno; then it has been logged why. */
 int tcpwatchd_run(struct tcpwatchd *d);

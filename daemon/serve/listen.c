@@ -162,21 +162,6 @@ static int remove_stale(const union address *a)
 	return unlink(a->local.sun_path) && errno != ENOENT ? -errno : 0;
 }
 
-/* /run is empty after boot; a unit has RuntimeDirectory=, a daemon started by hand has not. */
-static int make_parent(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t length;
-
-	if (!slash || strncmp(path, "/run/", 5) || slash == path + 4)
-		return 0;
-	length = (size_t)(slash - path);
-	memcpy(parent, path, length);
-	parent[length] = '\0';
-	return mkdir(parent, 0755) && errno != EEXIST ? -errno : 0;
-}
-
 static int give_to_group(const char *path, const char *name)
 {
 	const struct group *group = *name ? getgrnam(name) : NULL;
@@ -203,8 +188,6 @@ int listen_unix(const char *path, const char *group, mode_t mode, int *ret_fd)
 
 	r = local_address(path, &a);
 	if (!r)
-		r = make_parent(path);
-	if (!r)
 		r = remove_stale(&a);
 	if (r)
 		return r;
@@ -229,6 +212,8 @@ void listen_unix_remove(const char *path)
 {
 	union address a;
 
-	if (!local_address(path, &a))
-		remove_stale(&a);
+	/* -EACCES: it was made with privileges that are gone, so that it cannot be asked who has it
+	 */
+	if (!local_address(path, &a) && remove_stale(&a) == -EACCES)
+		unlink(path);
 }

@@ -23,9 +23,8 @@ int listen_passed(int ret_fds[], int max);
 
 /*
  * A Unix stream socket with the mode, and the group where one of that name exists ("": none
- * wanted). A directory missing right below /run is made. The file that a dead daemon left is
- * replaced. 0; -EADDRINUSE: a live one answers; -EEXIST: something else than a socket is there;
- * -ENAMETOOLONG; or another negative errno.
+ * wanted). The file that a dead daemon left is replaced. 0; -EADDRINUSE: a live one answers;
+ * -EEXIST: something else than a socket is there; -ENAMETOOLONG; or another negative errno.
  */
 int listen_unix(const char *path, const char *group, mode_t mode, int *ret_fd);
 /* Removes the socket's file, unless someone answers there: by then it is someone else's. */

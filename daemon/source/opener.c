@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/util.h"
 #include "source/opener.h"
@@ -44,15 +43,7 @@ static int close_others(int socket)
 	return close_range(SOCKET + 1, ~0U, 0) < 0 ? -errno : 0;
 }
 
-/* A change of user takes the signal back, so it comes last. */
-static int die_with(pid_t daemon)
-{
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return -errno;
-	return getppid() == daemon ? 0 : -ESRCH;
-}
-
-static int set_up(int socket, pid_t daemon, int (*confine)(void *userdata), void *userdata)
+static int set_up(int socket, int (*confine)(void *userdata), void *userdata)
 {
 	int error;
 
@@ -61,16 +52,14 @@ static int set_up(int socket, pid_t daemon, int (*confine)(void *userdata), void
 	error = close_others(socket);
 	if (!error)
 		error = opener_process_prepare();
-	if (!error)
-		error = confine(userdata);
-	return error ? error : die_with(daemon);
+	return error ? error : confine(userdata);
 }
 
-static _Noreturn void run(int socket, pid_t daemon, int (*confine)(void *userdata), void *userdata)
+static _Noreturn void run(int socket, int (*confine)(void *userdata), void *userdata)
 {
 	struct opener_message hello = {.verb = OPENER_SCANNED};
 
-	hello.error = set_up(socket, daemon, confine, userdata);
+	hello.error = set_up(socket, confine, userdata);
 	opener_message_send(SOCKET, &hello, NULL, 0, 0);
 	if (hello.error)
 		_exit(EXIT_FAILURE);
@@ -98,7 +87,7 @@ int opener_start(int (*confine)(void *userdata), void *userdata, struct opener *
 {
 	struct opener *o = calloc(1, sizeof(*o));
 	int pair[2], error;
-	pid_t self = getpid(), pid;
+	pid_t pid;
 
 	if (!o)
 		return -ENOMEM;
@@ -108,7 +97,7 @@ int opener_start(int (*confine)(void *userdata), void *userdata, struct opener *
 	}
 	pid = fork();
 	if (!pid)
-		run(pair[1], self, confine, userdata);
+		run(pair[1], confine, userdata);
 	error = pid < 0 ? -errno : 0;
 	close(pair[1]);
 	o->socket = pair[0];

@@ -189,6 +189,16 @@ bool sources_following(const struct sources *s)
 	return s->transitions;
 }
 
+static void ignore_listener(const struct tw_listener *row, void *userdata)
+{
+	(void)row, (void)userdata;
+}
+
+bool sources_blind(const struct sources *s)
+{
+	return s->inventory && inventory_listeners(s->inventory, ignore_listener, NULL) == -EPERM;
+}
+
 bool sources_counting_syns(const struct sources *s)
 {
 	return s->syn;

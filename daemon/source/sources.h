@@ -46,6 +46,8 @@ struct sources *sources_free(struct sources *s);
 bool sources_following(const struct sources *s);
 /* Whether SYNs are counted. */
 bool sources_counting_syns(const struct sources *s);
+/* Whether transitions are followed, but the kernel refuses to tell of listeners and maps. */
+bool sources_blind(const struct sources *s);
 /* Becomes readable (edge-triggered) when many transitions wait; -1 without transitions. The
  * sources' own. */
 int sources_fd(const struct sources *s);

@@ -21,7 +21,9 @@ MAY_INCLUDE = {
 # Headers that are not everybody's, and the layers that they belong to.
 LIBRARIES = {
     r"bpf/": {"source"},
-    r"linux/(?!types\.h)": {"source"},
+    r"linux/bpf\.h": {"source", "tcpwatchd"},
+    r"linux/(?!types\.h|bpf\.h)": {"source"},
+    r"cap-ng\.h|seccomp\.h": {"tcpwatchd"},
     r"elf|libelf|zlib": {"source"},
     r"ini\.h": {"base"},
     r"microhttpd\.h": {"serve"},

@@ -2,12 +2,13 @@
 
 import os
 import pathlib
+import shutil
 import tempfile
 
 import pytest
 
 import netns as namespaces
-from daemon import TCPWATCHD, Daemon
+from daemon import TCPWATCHD, Daemon, daemons_user
 from expiry import Expiry
 
 
@@ -54,13 +55,30 @@ def mode():
     return "ebpf"
 
 
+@pytest.fixture(scope="session")
+def make_directory():
+    """Makes a directory of the user that a daemon becomes; pytest's own are root's alone."""
+    made = []
+
+    def make():
+        path = pathlib.Path(tempfile.mkdtemp(prefix="tcpwatchd-"))
+        made.append(path)
+        os.chown(path, daemons_user(), -1)
+        path.chmod(0o755)
+        return path
+
+    yield make
+    for path in made:
+        shutil.rmtree(path)
+
+
 @pytest.fixture
-def make_daemon(tmp_path_factory, mode):
+def make_daemon(make_directory, mode):
     """Gives a daemon that is not started yet; each started one is stopped, and its log looked through."""
     made = []
 
     def make(**settings):
-        daemon = Daemon(tmp_path_factory.mktemp("tcpwatchd"), **{"mode": mode, **settings})
+        daemon = Daemon(make_directory(), **{"mode": mode, **settings})
         made.append(daemon)
         return daemon
 
@@ -94,19 +112,19 @@ def daemon(request, make_daemon, mode):
 
 
 @pytest.fixture(scope="module")
-def shared_daemon(tmp_path_factory):
+def shared_daemon(make_directory):
     """One for all tests of a module that only ask it something."""
-    daemon = Daemon(tmp_path_factory.mktemp("tcpwatchd")).start()
+    daemon = Daemon(make_directory()).start()
     yield daemon
     daemon.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def expiries(request, tmp_path_factory):
+def expiries(request, make_directory):
     wanted = {
         item.callspec.params["mode"] for item in request.session.items
         if item.originalname == "test_expiry_after_60_seconds"}
-    started = {mode: Expiry(tmp_path_factory.mktemp("expiry"), mode) for mode in sorted(wanted)}
+    started = {mode: Expiry(make_directory(), mode) for mode in sorted(wanted)}
     yield started
     problems = []
     for expiry in started.values():

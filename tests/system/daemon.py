@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import pwd
 import queue
 import re
 import signal
@@ -24,6 +25,14 @@ TCPWATCHD = OUTPUT / "tcpwatchd"
 TCPWATCHCTL = OUTPUT / "tcpwatchctl"
 
 WARNING = 4  # syslog(3): this priority and the numbers below it are trouble
+
+
+def daemons_user():
+    """Whom a daemon becomes that root starts, where the configuration names none."""
+    try:
+        return pwd.getpwnam("tcpwatch").pw_uid
+    except KeyError:
+        return 65534
 
 
 def free_port():

@@ -151,6 +151,7 @@ class Manager:
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
+        path.chmod(0o666)
         self.socket.settimeout(10)
 
     def until(self, word):
@@ -162,8 +163,8 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path):
-    manager = Manager(tmp_path / "notify")
+def manager(make_directory):
+    manager = Manager(make_directory() / "notify")
     yield manager
     manager.socket.close()
 

@@ -5,11 +5,13 @@ import grp
 import json
 import os
 import pathlib
+import pwd
 import signal
 import subprocess
 
 import pytest
 
+from daemon import daemons_user
 from oracle import assert_right_when_quiet, assert_settles, wait_for
 
 STRANGER = 54321  # a user that no system has
@@ -182,6 +184,81 @@ def running(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
+
+
+def credentials(pid):
+    """Lines of proc_pid_status(5), of which the capabilities are numbers."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    lines = dict(line.split(":\t", 1) for line in text.splitlines())
+    return {key: int(value, 16) if key.startswith("Cap") else value.strip() for key, value in lines.items()}
+
+
+def assert_confined(pid, capabilities=0, bounding=0):
+    found = credentials(pid)
+    assert (found["CapPrm"], found["CapEff"]) == (capabilities, capabilities)
+    assert (found["CapInh"], found["CapAmb"], found["CapBnd"]) == (0, 0, bounding)
+    assert (found["NoNewPrivs"], found["Seccomp"], found["Groups"]) == ("1", "2", "")
+    assert len(set(found["Uid"].split())) == len(set(found["Gid"].split())) == 1
+    return int(found["Uid"].split()[0])
+
+
+def test_what_is_left(daemon, netns):
+    """Of a daemon that root started: nothing; of its opener: three capabilities. And it counts, all the same."""
+    assert assert_confined(daemon.pid) == daemons_user()
+    assert assert_confined(opener_of(daemon), sum(1 << n for n in CAPABILITIES.values())) == daemons_user()
+    netns.holder().hold("half_closed", 3)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_what_is_left_to_a_service(daemon_of_nobody, netns):
+    """Started as a user with capabilities, as by the unit; the bounding set takes one that it has not."""
+    names = ("bpf", "perfmon", "net_admin", "sys_admin", "sys_ptrace")
+    some = "-all," + ",".join(f"+{name}" for name in names)
+    service = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--no-new-privs",
+               f"--bounding-set={some}", f"--inh-caps={some}", f"--ambient-caps={some}")
+    daemon = daemon_of_nobody(mode="ebpf", prefix=service).start()
+    bounding = credentials(daemon.pid)["CapBnd"]
+    assert assert_confined(daemon.pid, bounding=bounding) == STRANGER
+    assert assert_confined(
+        opener_of(daemon), sum(1 << n for n in CAPABILITIES.values()), bounding) == STRANGER
+    netns.holder().hold("half_closed", 3)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_user_by_name(make_daemon):
+    daemon = make_daemon(user="daemon").start()
+    assert assert_confined(daemon.pid) == pwd.getpwnam("daemon").pw_uid
+    daemon.directory.chmod(0o777)  # for the control socket's end
+
+
+def test_user_that_is_not_there(make_daemon):
+    daemon = make_daemon(user="no-such-user")
+    daemon.spawn()
+    assert daemon.wait() == 78, daemon.text()
+    daemon.expect("no-such-user.*make it, or name another")
+    assert not daemon.socket.exists()
+
+
+@pytest.mark.parametrize("seccomp, number", [("log", "2"), ("off", "0")])
+def test_without_enforcement(make_daemon, seccomp, number):
+    daemon = make_daemon(seccomp=seccomp).start()
+    for pid in (daemon.pid, opener_of(daemon)):
+        found = credentials(pid)
+        assert (found["Seccomp"], found["CapEff"] >> 22, found["NoNewPrivs"]) == (number, 0, "1")
+
+
+def test_reload_of_a_file_out_of_reach(daemon):
+    """What only root may read could be read at the start, and cannot any more: it says which file, and goes on."""
+    before = daemon.control("/v1/config").body
+    daemon.config.chmod(0o600)
+    daemon.expect(f"{daemon.config}: .*Permission denied")
+    daemon.expect("reload: the configuration stays as it was")
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: "reload:" in daemon.text(), 5)
+    assert daemon.control("/v1/config").body == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

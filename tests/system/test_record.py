@@ -101,11 +101,11 @@ def test_never_over_a_file(make_daemon, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory):
+def recording(make_directory):
     """The bytes of one real recording."""
     from daemon import Daemon
     from netns import Namespaces
-    path = tmp_path_factory.mktemp("recording") / "recording"
+    path = make_directory() / "recording"
     namespaces = Namespaces("recording")
     try:
         daemon = Daemon(path.parent, arguments=("--record", path)).start()

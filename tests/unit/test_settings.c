@@ -120,6 +120,8 @@ static const char everything[] = "[daemon]\n"
 				 "mode = diag\n"
 				 "control_socket = /tmp/x.sock\n"
 				 "control_group =\n"
+				 "user = somebody\n"
+				 "seccomp = log\n"
 				 "namespaces = host\n"
 				 "max_connections = 16777216\n"
 				 "ring_size = 8M\n"
@@ -148,6 +150,8 @@ static void test_every_key(void **state)
 	assert_string_equal(s->listen[1], "[::1]:65535");
 	assert_null(s->listen[2]);
 	assert_int_equal(s->top, 100);
+	assert_string_equal(s->user, "somebody");
+	assert_int_equal(s->seccomp, SETTINGS_SECCOMP_LOG);
 	assert_true(s->compat_node_exporter);
 }
 
