@@ -163,6 +163,25 @@ static void refresh(void *userdata)
 			.name = costs[i].program, .run_ns = costs[i].run_ns, .runs = costs[i].runs};
 }
 
+static void read_limits(void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+	const struct namespaces *namespaces = sources_namespaces(d->sources);
+
+	sources_limits(d->sources);
+	d->status.namespaces = d->status.namespaces_shut = 0;
+	for (size_t i = 0; i < namespaces_count(namespaces); i++) {
+		int error = namespaces_at(namespaces, i)->error;
+
+		d->status.namespaces += !error;
+		if (!error || error == -EINPROGRESS)
+			continue;
+		d->status.namespaces_shut++;
+		d->status.namespaces_error = error;
+	}
+	d->status.netns = namespaces_at(namespaces, 0)->inum;
+}
+
 static int resync(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -309,6 +328,7 @@ static int open_recording(struct tcpwatchd *d, const char *path)
 static int open_serve(struct tcpwatchd *d)
 {
 	const struct serve_calls calls = {.refresh = refresh,
+					  .read_limits = read_limits,
 					  .resync = resync,
 					  .want = want,
 					  .queues = queues,

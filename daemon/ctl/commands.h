@@ -18,5 +18,6 @@ int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);
 int command_explain(const struct invocation *in);
+int command_doctor(const struct invocation *in);
 
 #endif

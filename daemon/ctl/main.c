@@ -21,6 +21,8 @@ static const struct command commands[] = {
 	 command_watch},
 	{"explain", "what a state means, who moves it on, and what to do", explain_options,
 	 command_explain},
+	{"doctor", "the kernel's settings, and what is measured here says about each", NULL,
+	 command_doctor},
 	{"resync", "have the daemon compare its counts with the kernel's now", NULL,
 	 command_resync},
 	{"config", "the settings in force", NULL, command_config},

@@ -137,7 +137,8 @@ const struct topic topics_other[] = {
 			       "backlog. What shows it: SYNs and cookies a second. Some options "
 			       "(window scale, SACK) survive with timestamps alone, and a final "
 			       "acknowledgment that is lost is not asked for again."},
-			{"look at", " tcpwatchctl listeners --watch"},
+			{"look at", " tcpwatchctl listeners --watch\n"
+				    " tcpwatchctl doctor"},
 			{"change",
 			 "Leave tcp_syncookies at 1: it acts when the queue is full and "
 			 "not before. Cookies without a flood mean a backlog that is too "

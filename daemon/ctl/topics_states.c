@@ -147,7 +147,7 @@ const struct topic topics_states[] = {
 			       "connect() finds no port to the same address and port "
 			       "(EADDRNOTAVAIL), or that tcp_max_tw_buckets is reached and "
 			       "they are dropped at once."},
-			{LOOK, " tcpwatchctl list --state time_wait --sort age"},
+			{LOOK, " tcpwatchctl doctor"},
 			{CHANGE, "Keep connections open (pools, HTTP keep-alive), or let the other "
 				 "side close first. Then: more addresses to connect to or from, a "
 				 "wider ip_local_port_range, tcp_tw_reuse = 1 for connects. Never "

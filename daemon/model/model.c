@@ -419,6 +419,8 @@ void model_netstat(struct model *m, const struct tw_netstat *netstat)
 		return;
 	n = netns_at(m->netns, (size_t)index);
 	netstat_add(&m->netstat_sums, &n->netstat, netstat);
+	if (!n->netstat_first.time_ns)
+		n->netstat_first = *netstat;
 	if (netstat->time_ns - n->netstat.time_ns >= SECOND_NS || !n->netstat_before.time_ns)
 		n->netstat_before = n->netstat;
 	n->netstat = *netstat;

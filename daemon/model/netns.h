@@ -49,6 +49,7 @@ struct netns {
 
 	/* the last two reads that were a second or more apart; time_ns is 0: none */
 	struct tw_netstat netstat, netstat_before;
+	struct tw_netstat netstat_first; /* of the first read */
 	bool rest_counted; /* somebody counts the segments for ports that nobody listens on */
 
 	struct tw_limits limits; /* time_ns is 0: not told, and known is 0 */

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "serve/api.h"
+#include "serve/doctor.h"
 #include "serve/json.h"
 #include "serve/metrics.h"
 #include "serve/roster.h"
+#include "serve/text.h"
 #include "serve/walk.h"
 
 #include <tcpwatch/control.h>
@@ -183,6 +185,32 @@ static void on_config(struct http_request *request, void *userdata)
 		answer_json(request, 200, json_settings(api->settings));
 }
 
+static void on_doctor_row(const struct doctor_row *row, void *userdata)
+{
+	struct json_object *object = doctor_json(row);
+	struct text *body = userdata;
+
+	text_printf(body, "%s\n",
+		    json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+								   JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+static void on_doctor(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	_cleanup_text_ struct text body = {0};
+
+	if (!no_parameters(request))
+		return;
+	refresh(api);
+	api->calls.read_limits(api->calls.userdata);
+	if (!doctor_examine(api->model, api->status, now_ns(CLOCK_MONOTONIC), on_doctor_row,
+			    &body) &&
+	    !body.error)
+		http_answer(request, 200, "application/x-ndjson", TAKE_PTR(body.data), body.length);
+}
+
 static void on_metrics(struct http_request *request, void *userdata)
 {
 	const struct api *api = userdata;
@@ -234,6 +262,7 @@ const struct http_route api_control_routes[] = {
 	{HTTP_GET, TW_PATH_WATCH, on_watch},
 	{HTTP_POST, TW_PATH_RESYNC, on_resync},
 	{HTTP_GET, TW_PATH_CONFIG, on_config},
+	{HTTP_GET, TW_PATH_DOCTOR, on_doctor},
 };
 const size_t api_control_route_count = ARRAY_SIZE(api_control_routes);
 

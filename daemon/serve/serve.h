@@ -26,6 +26,8 @@ struct serve_queues {
 struct serve_calls {
 	/* Before a request is answered: brings the model and the status up to now. May be NULL. */
 	void (*refresh)(void *userdata);
+	/* Has the settings of all namespaces read now. */
+	void (*read_limits)(void *userdata);
 	/* Asks for a full resync and returns at once. 0, or a negative errno when none can be
 	 * started. */
 	int (*resync)(void *userdata);
