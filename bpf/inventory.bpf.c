@@ -6,21 +6,57 @@
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
 
+#include <tcpwatch/holder.h>
 #include <tcpwatch/tcp_state.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* The number of the pass over all descriptors that goes on: set before each. */
 __u32 pass = 0;
+/* Whether it is about listeners alone: set before each. */
+__u32 silent = 0;
 
-/* Every descriptor of every process, in all namespaces: puts the listeners that it meets into the
- * listener map. */
+static __always_inline void fill_holder(struct task_struct *task, struct tw_holder *row)
+{
+	struct task_struct *leader = task->group_leader;
+	unsigned long nofile = task->signal->rlim[RLIMIT_NOFILE].rlim_cur;
+
+	row->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	row->pid = task->tgid;
+	row->uid = task->cred->euid.val;
+	row->nofile = nofile < 0xffffffff ? nofile : 0xffffffff;
+	bpf_core_read(row->comm, sizeof(row->comm), &leader->comm);
+}
+
+/* Of several processes, the first that the pass meets: the one with the lowest pid. */
+static __always_inline void hold_listener(struct sock *sk, const struct tw_holder *row)
+{
+	struct listener_owner *owner;
+
+	owner = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!owner)
+		return;
+	if (owner->pass == pass) {
+		owner->holders += owner->last != row->pid;
+		owner->last = row->pid;
+		return;
+	}
+	owner->pass = pass;
+	owner->pid = owner->last = row->pid;
+	owner->uid = row->uid;
+	owner->cgroup = row->cgroup;
+	owner->holders = 1;
+	__builtin_memcpy(owner->comm, row->comm, sizeof(owner->comm));
+}
+
+/* Every descriptor of every process, in all namespaces, in the order of pids; threads that share
+ * theirs are one. Puts the listeners that it meets into the listener map. */
 SEC("iter/task_file")
 int descriptors(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct listener_owner *owner;
+	struct tw_holder row = {};
 	struct socket *socket;
 	struct sock *sk;
 
@@ -28,19 +64,15 @@ int descriptors(struct bpf_iter__task_file *ctx)
 		return 0;
 	socket = bpf_sock_from_file(file);
 	sk = socket ? socket->sk : 0;
-	if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TW_LISTEN)
+	if (!sk || sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state == TW_CLOSE)
 		return 0;
-	owner = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!owner)
+	fill_holder(task, &row);
+	if (sk->__sk_common.skc_state == TW_LISTEN)
+		hold_listener(sk, &row);
+	if (silent)
 		return 0;
-	if (owner->pass == pass) {
-		owner->holders += owner->pid != (__u32)task->tgid;
-		return 0;
-	}
-	owner->pass = pass;
-	owner->pid = task->tgid;
-	owner->holders = 1;
-	__builtin_memcpy(owner->comm, task->comm, sizeof(owner->comm));
+	row.cookie = bpf_get_socket_cookie(sk);
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }
 
@@ -52,6 +84,7 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct tw_listener row = {};
 	const struct tcp_sock *tcp;
 	struct sock *sk = ctx->sk;
+	__u32 uid;
 
 	if (!sk || !owner)
 		return 0;
@@ -59,9 +92,11 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!tcp)
 		return 0;
 	row.cookie = bpf_get_socket_cookie(sk);
-	row.cgroup = sock_cgroup(sk);
+	uid = sk->sk_uid.val;
+	barrier_var(uid); /* or both reads become one, of either: the verifier refuses that */
+	row.uid = owner->pass ? owner->uid : uid;
+	row.cgroup = owner->cgroup ? owner->cgroup : sock_cgroup(sk);
 	row.netns = sock_netns(sk);
-	row.uid = sk->sk_uid.val;
 	row.pid = owner->pid;
 	row.holders = owner->holders;
 	row.syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;

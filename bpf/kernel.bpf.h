@@ -100,9 +100,29 @@ struct socket {
 	struct sock *sk;
 };
 
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct cred {
+	kuid_t euid;
+};
+
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+struct signal_struct {
+	struct rlimit rlim[16];
+};
+
 struct task_struct {
 	int tgid;
 	char comm[16];
+	struct task_struct *group_leader;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct signal_struct *signal;
 };
 
 struct bpf_iter_meta {
@@ -144,5 +164,6 @@ enum sock_flags {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define RLIMIT_NOFILE 7
 
 #endif

@@ -58,6 +58,15 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_AGES:
 		model_ages_done(m, body);
 		break;
+	case TW_RECORD_PASS_BEGIN:
+		model_pass_begin(m, body);
+		break;
+	case TW_RECORD_HOLDER:
+		model_holder(m, body);
+		break;
+	case TW_RECORD_PASS_END:
+		model_pass_end(m, body);
+		break;
 	}
 	return true;
 }

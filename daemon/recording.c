@@ -30,6 +30,9 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_LIMITS] = sizeof(struct tw_limits),
 	[TW_RECORD_AGE] = sizeof(struct tw_age),
 	[TW_RECORD_AGES] = sizeof(struct tw_tick),
+	[TW_RECORD_PASS_BEGIN] = sizeof(struct tw_pass),
+	[TW_RECORD_HOLDER] = sizeof(struct tw_holder),
+	[TW_RECORD_PASS_END] = sizeof(struct tw_pass),
 };
 
 struct recording {

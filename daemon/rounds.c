@@ -100,6 +100,21 @@ struct rounds *rounds_free(struct rounds *r)
 	return NULL;
 }
 
+bool rounds_affordable(struct rounds *r)
+{
+	return schedule_affordable(&r->schedule, now_ns(CLOCK_MONOTONIC));
+}
+
+void rounds_spend(struct rounds *r, uint64_t cost_ns)
+{
+	schedule_spent(&r->schedule, cost_ns);
+}
+
+bool rounds_active(const struct rounds *r)
+{
+	return sync_active(r->sync);
+}
+
 void rounds_set_budget(struct rounds *r, double budget)
 {
 	schedule_set_share(&r->schedule, budget);

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "feed.h"
 #include "lookups.h"
+#include "passes.h"
 #include "recording.h"
 #include "rounds.h"
 #include "serve/serve.h"
@@ -34,6 +35,7 @@ struct tcpwatchd {
 	struct model *model;
 	struct rounds *rounds;
 	struct lookups *lookups;
+	struct passes *passes;
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
@@ -59,6 +61,13 @@ static void note_port(struct tcpwatchd *d, const struct tw_port *port)
 		d->gone[d->gone_count++] = *port;
 }
 
+static void on_transition(struct tcpwatchd *d, const struct tw_event *event)
+{
+	if (event->new_state == TW_LISTEN)
+		passes_listener_came(d->passes);
+	serve_on_event(d->serve, event);
+}
+
 static void on_record(enum tw_record_type type, const void *body, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -70,7 +79,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		return;
 	switch (type) {
 	case TW_RECORD_EVENT:
-		serve_on_event(d->serve, body);
+		on_transition(d, body);
 		break;
 	case TW_RECORD_LOST:
 		rounds_lost(d->rounds);
@@ -133,9 +142,11 @@ static void on_full_done(void *userdata)
 	const char *how = sources_following(d->sources) ? "following the kernel's transitions"
 							: "polling sock_diag";
 
+	passes_tick(d->passes);
 	if (d->ready)
 		return;
 	d->ready = true;
+	passes_request(d->passes);
 	supervisor_ready();
 	log_info("ready: %zu network namespaces, %u connections, %s", namespaces,
 		 table_size(model_table(d->model)), how);
@@ -187,6 +198,7 @@ static int resync(void *userdata)
 	struct tcpwatchd *d = userdata;
 
 	rounds_request(d->rounds);
+	passes_request(d->passes);
 	return 0;
 }
 
@@ -257,6 +269,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	sources_look(d->sources);
 	follow_ports(d);
 	rounds_tick(d->rounds);
+	passes_tick(d->passes);
 	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources), tick.time_ns);
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -421,6 +434,9 @@ static int open_loop(struct tcpwatchd *d)
 	if (error >= 0)
 		error = open_lookups(d);
 	if (error >= 0)
+		error = passes_new(d->loop, d->sources, d->model, d->rounds, &d->status, on_record,
+				   d, &d->passes);
+	if (error >= 0)
 		error = open_events(d);
 	if (error < 0)
 		log_error("the event loop cannot be set up: %s", strerror(-error));
@@ -484,6 +500,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 	if (!d)
 		return NULL;
 	serve_free(d->serve);
+	passes_free(d->passes);
 	rounds_free(d->rounds);
 	lookups_free(d->lookups);
 	sources_free(d->sources);

@@ -34,6 +34,8 @@ struct model {
 	uint64_t event_ns;     /* of the newest event */
 	uint32_t round_states; /* of the round that goes on; 0: none does */
 	struct model_drift drift;
+	uint64_t pass_ns; /* when the pass over all descriptors that goes on began; 0: none does */
+	uint32_t pass_changes; /* connections that got another owner by it, or by the last one */
 	bool known;
 };
 

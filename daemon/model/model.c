@@ -498,6 +498,15 @@ uint64_t model_connections(const struct model *m, unsigned state, enum netns_fam
 	return sum;
 }
 
+uint64_t model_unowned(const struct model *m, unsigned state)
+{
+	uint64_t connections = model_connections(m, state, NETNS_IPV4) +
+			       model_connections(m, state, NETNS_IPV6);
+	uint32_t tracked = table_length(m->table, state);
+
+	return connections > tracked ? connections - tracked : 0;
+}
+
 uint64_t model_untracked(const struct model *m)
 {
 	uint64_t sum = 0;
@@ -535,6 +544,11 @@ const struct netns_table *model_netns(const struct model *m)
 const struct owners *model_owners(const struct model *m)
 {
 	return m->owners;
+}
+
+uint32_t model_pass_changes(const struct model *m)
+{
+	return m->pass_changes;
 }
 
 const struct tw_source_summary *model_syn_sources(const struct model *m)

@@ -66,6 +66,10 @@ void model_limits(struct model *m, const struct tw_limits *limits);
 /* The best that is known of sockets that dumps have found: each, then the end. */
 void model_age(struct model *m, const struct tw_age *age);
 void model_ages_done(struct model *m, const struct tw_tick *tick);
+/* A pass over all descriptors: begin, each descriptor, then the end. */
+void model_pass_begin(struct model *m, const struct tw_pass *pass);
+void model_holder(struct model *m, const struct tw_holder *row);
+void model_pass_end(struct model *m, const struct tw_pass *pass);
 void model_tick(struct model *m, const struct tw_tick *tick);
 
 /* For reading: what is shown, served and alerted on. */
@@ -78,10 +82,15 @@ uint64_t model_untracked(const struct model *m); /* connections counted, but not
 	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_CLOSE_WAIT) | \
 	 TW_STATE_BIT(TW_LAST_ACK) | TW_STATE_BIT(TW_CLOSING))
 uint64_t model_undated(const struct model *m);
+/* Of a state: those that are not in the table, and so belong to no owner. With the connections of
+ * all owners they are the state's. */
+uint64_t model_unowned(const struct model *m, unsigned state);
 const struct stats *model_stats(const struct model *m);
 const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);
 const struct owners *model_owners(const struct model *m);
+/* Connections that got another owner by the last pass over all descriptors. */
+uint32_t model_pass_changes(const struct model *m);
 /* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */
 const struct tw_source_summary *model_syn_sources(const struct model *m);
 const struct listeners *model_listeners(const struct model *m);

@@ -16,6 +16,7 @@ struct slot {
 	struct owner owner;
 	uint32_t references; /* 0: free */
 	uint32_t chain;      /* the next in its chain, or among the free */
+	uint32_t nofile;
 	uint32_t connections[TW_STATE_SLOTS];
 };
 
@@ -32,6 +33,12 @@ const char *const owner_kind_labels[OWNER_KINDS_COUNT] = {
 	OWNER_KINDS(X)
 #undef X
 };
+
+bool owner_equal(const struct owner *a, const struct owner *b)
+{
+	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
+	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
+}
 
 void owner_set_comm(struct owner *owner, const char comm[TW_COMM_SIZE])
 {
@@ -61,12 +68,6 @@ static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
 	hash = (hash ^ hash >> 32 ^ words[0]) * UINT64_C(0xc4ceb9fe1a85ec53);
 	hash = (hash ^ hash >> 32 ^ words[1]) * UINT64_C(0xff51afd7ed558ccd);
 	return &o->chains[hash >> 32 & (o->slot_count - 1)];
-}
-
-static bool equal(const struct owner *a, const struct owner *b)
-{
-	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
-	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 static int grow(struct owners *o, uint32_t count)
@@ -124,7 +125,7 @@ static uint32_t find(const struct owners *o, const struct owner *owner)
 {
 	uint32_t index = *chain_of(o, owner);
 
-	while (index != NONE && !equal(&o->slots[index].owner, owner))
+	while (index != NONE && !owner_equal(&o->slots[index].owner, owner))
 		index = o->slots[index].chain;
 	return index;
 }
@@ -153,7 +154,7 @@ uint32_t owners_take(struct owners *o, const struct owner *owner)
 	struct owner without_pid = *owner;
 	uint32_t index;
 
-	if (equal(owner, &o->slots[OWNER_UNKNOWN].owner))
+	if (owner_equal(owner, &o->slots[OWNER_UNKNOWN].owner))
 		return OWNER_UNKNOWN;
 	index = find(o, owner);
 	if (index == NONE && owner->pid && too_many_for_pid(o, owner)) {
@@ -195,6 +196,17 @@ void owners_count(struct owners *o, uint32_t index, unsigned state, int32_t by)
 uint32_t owners_connections(const struct owners *o, uint32_t index, unsigned state)
 {
 	return o->slots[index].connections[state];
+}
+
+void owners_set_nofile(struct owners *o, uint32_t index, uint32_t nofile)
+{
+	if (index != OWNER_UNKNOWN)
+		o->slots[index].nofile = nofile;
+}
+
+uint32_t owners_nofile(const struct owners *o, uint32_t index)
+{
+	return o->slots[index].nofile;
 }
 
 uint32_t owners_end(const struct owners *o)

@@ -56,6 +56,7 @@ struct owner {
 #define UID_UNKNOWN UINT32_MAX
 #define OWNER_INIT ((struct owner){.uid = UID_UNKNOWN}) /* nothing known */
 
+bool owner_equal(const struct owner *a, const struct owner *b);
 /* Any bytes, and NULs after them. */
 void owner_set_comm(struct owner *owner, const char comm[TW_COMM_SIZE]);
 /* Takes from the other what is not known of the process. */
@@ -73,6 +74,10 @@ const struct owner *owners_get(const struct owners *o, uint32_t index);
 /* One connection more in the state (1), or one less (-1). */
 void owners_count(struct owners *o, uint32_t index, unsigned state, int32_t by);
 uint32_t owners_connections(const struct owners *o, uint32_t index, unsigned state);
+
+/* How many descriptors the process may have, once somebody said so; 0: not known. */
+void owners_set_nofile(struct owners *o, uint32_t index, uint32_t nofile);
+uint32_t owners_nofile(const struct owners *o, uint32_t index);
 
 /* Indices run from 0 to owners_end() - 1. Those that are not in use have no connections. */
 uint32_t owners_end(const struct owners *o);

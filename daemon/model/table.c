@@ -339,9 +339,22 @@ void table_remove(struct table *t, struct connection *c)
 	uint32_t index = chain_remove(t, c);
 
 	list_remove(t, c, index);
+	c->state = 0;
 	c->chain = t->free;
 	t->free = index;
 	t->size--;
+}
+
+uint32_t table_slots(const struct table *t)
+{
+	return t->touched;
+}
+
+struct connection *table_slot(const struct table *t, uint32_t slot)
+{
+	struct connection *c = slot == NONE ? NULL : at(t, slot);
+
+	return c && c->state ? c : NULL;
 }
 
 /* Merges two runs, linked by newer and in order; what is equal stays as it was. */

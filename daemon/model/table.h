@@ -36,6 +36,7 @@ enum connection_flag {
 	CONNECTION_GONE =
 		1 << 5, /* ended in that round; kept so that a late row cannot revive it */
 	CONNECTION_ARRIVAL = 1 << 6, /* the table's own: not in its place yet, see table_settle() */
+	CONNECTION_MET = 1 << 7,     /* a descriptor was met, by the pass that goes on */
 };
 #define CONNECTION_SHADOW (CONNECTION_REQUEST | CONNECTION_MINI)
 
@@ -46,14 +47,15 @@ struct connection {
 	uint8_t daddr[16];
 	uint16_t sport; /* host byte order; 0: not known yet */
 	uint16_t dport;
-	uint16_t netns;    /* index: see netns.h */
-	uint8_t state : 4; /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
-	uint8_t marks : 4; /* the table's own: how many of its state's marks it has passed */
-	uint8_t flags;     /* enum connection_flag */
-	uint32_t owner;    /* index: see owners.h */
-	uint32_t chain;    /* the table's own */
-	uint32_t older;    /* the table's own */
-	uint32_t newer;    /* the table's own */
+	uint16_t netns;      /* index: see netns.h */
+	uint8_t state : 4;   /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
+	uint8_t marks : 4;   /* the table's own: how many of its state's marks it has passed */
+	uint8_t flags;       /* enum connection_flag */
+	uint32_t owner : 31; /* index: see owners.h */
+	uint32_t missed : 1; /* no descriptor was met by the last pass */
+	uint32_t chain;      /* the table's own */
+	uint32_t older;      /* the table's own */
+	uint32_t newer;      /* the table's own */
 };
 
 _Static_assert(sizeof(struct connection) == 72, "72 of the 80 bytes that a socket may cost");
@@ -122,6 +124,12 @@ static inline bool table_mark_has(const struct table_mark *mark, const struct co
 }
 /* Time goes on: connections pass marks. Arrivals do once they are settled. */
 void table_advance(struct table *t, uint64_t now_ns);
+
+/* All that are in it, in no order: those of table_slot() for 0 to table_slots() - 1, in the order
+ * in which they lie in memory; NULL for a free one. The table must not change meanwhile, but for
+ * their owners and flags. */
+uint32_t table_slots(const struct table *t);
+struct connection *table_slot(const struct table *t, uint32_t slot);
 
 /*
  * Walks the states of a mask, one list after another, oldest first, and may rest between any two

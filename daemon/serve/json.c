@@ -245,6 +245,38 @@ static struct json_object *events_of(const struct stats *stats)
 	return events;
 }
 
+/* Connections by the kind of their owners, whose sum is all of them. */
+static struct json_object *owner_kinds_of(const struct model *m)
+{
+	const struct owners *owners = model_owners(m);
+	struct json_object *kinds = json_object_new_object();
+	uint64_t counts[OWNER_KINDS_COUNT] = {0};
+
+	FOR_EACH_STATE(state)
+	{
+		counts[OWNER_KIND_UNKNOWN] += model_unowned(m, state);
+		for (uint32_t i = 0; i < owners_end(owners); i++)
+			counts[owners_get(owners, i)->kind] += owners_connections(owners, i, state);
+	}
+	for (unsigned kind = 0; kind < OWNER_KINDS_COUNT; kind++)
+		add_number(kinds, owner_kind_labels[kind], counts[kind]);
+	return kinds;
+}
+
+/* Over all descriptors. */
+static struct json_object *passes_of(const struct model *m, const struct serve_status *status)
+{
+	struct json_object *passes = json_object_new_object();
+
+	add_number(passes, "count", status->passes);
+	add_number(passes, "last_changes", model_pass_changes(m));
+	add(passes, "last_seconds",
+	    decimal(6, (double)status->last_pass_ns / (double)NSEC_PER_SEC));
+	add(passes, "last_cpu_seconds",
+	    decimal(6, (double)status->last_pass_cost_ns / (double)NSEC_PER_SEC));
+	return passes;
+}
+
 static struct json_object *resync_of(const struct serve_status *status)
 {
 	struct json_object *resync = json_object_new_object();
@@ -328,7 +360,9 @@ struct json_object *json_status(struct model *m, const struct serve_status *stat
 	add(object, "oldest_seconds", oldest_of(model_table(m), now_ns));
 	add(object, "namespaces", namespaces_of(model_netns(m)));
 	add(object, "events", events_of(model_stats(m)));
+	add(object, "owners", owner_kinds_of(m));
 	add(object, "resync", resync_of(status));
+	add(object, "passes", passes_of(m, status));
 	add(object, "syn_accounting", json_object_new_boolean(status->syn_accounting));
 	add(object, "syn", syn_of(model_syn_sources(m), status->syn_accounting));
 	add(object, "alerts", alerts_of());

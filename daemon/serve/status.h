@@ -54,6 +54,10 @@ struct serve_status {
 	struct model_drift last_drift;
 	uint64_t last_resync_ns; /* how long it took */
 
+	uint64_t passes;            /* over all descriptors */
+	uint64_t last_pass_ns;      /* how long the last one took */
+	uint64_t last_pass_cost_ns; /* the processor time that it took */
+
 	struct serve_program
 		programs[SERVE_PROGRAMS]; /* up to program_count; 0: the kernel does not count */
 	size_t program_count;

@@ -8,7 +8,23 @@
 #include "bpf/inventory.skel.h"
 #include "source/inventory.h"
 
-#define BUFFER_SIZE (32U << 10) /* the kernel fills at most so much at a time (bpf_seq_read()) */
+static int open_reader(const struct bpf_link *link, struct inventory_reader *ret)
+{
+	int fd = bpf_iter_create(bpf_link__fd(link));
+
+	if (fd < 0)
+		return -errno;
+	ret->fd = fd;
+	ret->kept = 0;
+	return 0;
+}
+
+void inventory_reader_close(struct inventory_reader *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+}
 
 struct inventory {
 	struct inventory_bpf *skeleton;
@@ -64,37 +80,53 @@ struct inventory *inventory_free(struct inventory *inv)
 	return NULL;
 }
 
-/* Runs an iterator to its end, in reads of whole rows. */
-static int run(const struct bpf_link *link, size_t row_size,
-	       void (*on_row)(const void *row, void *context), void *context)
+int inventory_reader_read(struct inventory_reader *r, size_t row_size, inventory_row_fn *on_row,
+			  void *userdata)
 {
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
-	_Alignas(8) uint8_t buffer[BUFFER_SIZE];
-	size_t kept = 0;
-	ssize_t got;
+	ssize_t got = read(r->fd, r->buffer + r->kept, sizeof(r->buffer) - r->kept);
+	size_t length, offset;
 
-	if (fd < 0)
-		return -errno;
-	while ((got = read(fd, buffer + kept, sizeof(buffer) - kept)) != 0) {
-		size_t length, offset;
-
-		if (got < 0 && errno == EAGAIN)
-			continue; /* it rests after a million objects without a row */
-		if (got < 0)
-			return -errno;
-		length = kept + (size_t)got;
-		for (offset = 0; row_size && offset + row_size <= length; offset += row_size)
-			on_row(buffer + offset, context);
-		kept = length - offset;
-		memmove(buffer, buffer + offset, kept);
-	}
-	return 0;
+	if (got < 0)
+		return errno == EAGAIN ? 1 : -errno; /* it rests after a million objects */
+	length = r->kept + (size_t)got;
+	for (offset = 0; offset + row_size <= length; offset += row_size)
+		on_row(r->buffer + offset, userdata);
+	r->kept = length - offset;
+	memmove(r->buffer, r->buffer + offset, r->kept);
+	return got > 0;
 }
 
-int inventory_pass(struct inventory *inv)
+static int run(const struct bpf_link *link, size_t row_size, inventory_row_fn *on_row,
+	       void *userdata)
+{
+	struct inventory_reader reader;
+	int more = open_reader(link, &reader);
+
+	if (more < 0)
+		return more;
+	while ((more = inventory_reader_read(&reader, row_size, on_row, userdata)) > 0)
+		;
+	inventory_reader_close(&reader);
+	return more;
+}
+
+static void pass_over(const void *row, void *userdata)
+{
+	(void)row, (void)userdata;
+}
+
+int inventory_find_listeners(struct inventory *inv)
 {
 	inv->skeleton->bss->pass++;
-	return run(inv->descriptors, 0, NULL, NULL);
+	inv->skeleton->bss->silent = true;
+	return run(inv->descriptors, sizeof(struct tw_holder), pass_over, NULL);
+}
+
+int inventory_holders(struct inventory *inv, struct inventory_reader *ret)
+{
+	inv->skeleton->bss->pass++;
+	inv->skeleton->bss->silent = false;
+	return open_reader(inv->descriptors, ret);
 }
 
 struct listener_context {

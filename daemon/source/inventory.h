@@ -7,7 +7,9 @@
 #define SOURCE_INVENTORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+#include <tcpwatch/holder.h>
 #include <tcpwatch/listener.h>
 
 struct inventory;
@@ -21,7 +23,28 @@ struct inventory *inventory_free(struct inventory *inv);
  * One pass over every descriptor of every process: adds the listeners that were there before, and
  * learns who holds each. 0.4 us for each descriptor of a socket. 0, or a negative errno.
  */
-int inventory_pass(struct inventory *inv);
+int inventory_find_listeners(struct inventory *inv);
+
+#define INVENTORY_BUFFER_SIZE                                              \
+	(32U << 10) /* the kernel fills as much at a time (bpf_seq_read()) \
+		     */
+
+/* A pass that is read piece by piece. fd: the reader's own; -1: it is closed. */
+struct inventory_reader {
+	int fd;
+	size_t kept;
+	_Alignas(8) uint8_t buffer[INVENTORY_BUFFER_SIZE];
+};
+
+typedef void inventory_row_fn(const void *row, void *userdata);
+
+/* Begins a pass that learns the same, and has a row of struct tw_holder for each descriptor of a
+ * TCP socket; one at a time. 0, or a negative errno. */
+int inventory_holders(struct inventory *inv, struct inventory_reader *ret);
+/* Reads on. 1: there may be more; 0: that was all; or a negative errno. */
+int inventory_reader_read(struct inventory_reader *r, size_t row_size, inventory_row_fn *on_row,
+			  void *userdata);
+void inventory_reader_close(struct inventory_reader *r);
 
 typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata);
 

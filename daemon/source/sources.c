@@ -92,7 +92,7 @@ static int open_transitions(struct sources *s, char reason[SOURCES_REASON_SIZE])
 		s->transitions = transitions_free(s->transitions);
 		return error;
 	}
-	error = inventory_pass(s->inventory);
+	error = inventory_find_listeners(s->inventory);
 	if (error < 0)
 		log_warning(
 			"the listeners of before cannot be found (%s); half-open connections are "
@@ -207,6 +207,11 @@ bool sources_counting_syns(const struct sources *s)
 int sources_fd(const struct sources *s)
 {
 	return s->transitions ? transitions_fd(s->transitions) : -1;
+}
+
+struct inventory *sources_inventory(const struct sources *s)
+{
+	return s->inventory;
 }
 
 struct namespaces *sources_namespaces(const struct sources *s)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "source/inventory.h"
 #include "source/namespaces.h"
 #include "source/transitions.h"
 
@@ -53,6 +54,8 @@ bool sources_blind(const struct sources *s);
 int sources_fd(const struct sources *s);
 /* The namespaces that are followed. */
 struct namespaces *sources_namespaces(const struct sources *s);
+/* The iterators; NULL where transitions are not followed. */
+struct inventory *sources_inventory(const struct sources *s);
 
 /* TW_RECORD_EVENT for each transition that waits, and TW_RECORD_LOST. How many events. */
 size_t sources_drain(struct sources *s);

@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 #include <tcpwatch/event.h>
+#include <tcpwatch/holder.h>
 #include <tcpwatch/listener.h>
 
 #define TW_RECORDING_MAGIC "TCPWREC\1" /* the last byte is the format's version */
@@ -34,6 +35,9 @@ enum tw_record_type {
 	TW_RECORD_LIMITS,  /* struct tw_limits: the settings that bound a namespace's connections */
 	TW_RECORD_AGE,     /* struct tw_age: since when a socket found by a dump is in its state */
 	TW_RECORD_AGES,    /* struct tw_tick: all that could be found out of those has been told */
+	TW_RECORD_PASS_BEGIN, /* struct tw_pass: a pass over all descriptors starts */
+	TW_RECORD_HOLDER,     /* struct tw_holder: a process has a descriptor of a socket */
+	TW_RECORD_PASS_END,   /* struct tw_pass */
 };
 
 struct tw_record_header {
@@ -96,6 +100,13 @@ struct tw_counters {
 			 sockstat6) */
 	__u32 time_wait; /* minisockets, both substates, both families ("tw" in sockstat) */
 	__u32 padding;   /* 0 */
+};
+
+struct tw_pass {
+	__u64 time_ns;  /* CLOCK_MONOTONIC */
+	__u32 complete; /* at the end: 1 when every descriptor was met, 0 when it failed and says
+			   nothing of sockets that were not */
+	__u32 padding;  /* 0 */
 };
 
 struct tw_port_record {

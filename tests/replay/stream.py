@@ -12,6 +12,9 @@ One record a line, after the time in seconds; # begins a comment. STATES is `all
   TIME counters NETNS in_use=N time_wait=N
   TIME gone NETNS
   TIME lost N
+  TIME pass                             a pass over all descriptors begins
+  TIME holder KEY=VALUE...              one of them: cookie, pid, comm, uid, cgroup
+  TIME passed [failed]                  the pass ends
   TIME tick
   TIME age COOKIE STATE since=TIME      since when a socket that a dump found has been in its state
   TIME ages                             all of those have been told
@@ -26,6 +29,7 @@ Between them stands what is expected once all that is above has been taken:
   expect netns 7 established=1          of one namespace
   expect drift=1 lost=3 malformed=0 received=9 untracked=0 namespaces=2
   expect oldest.close_wait=12.5
+  expect owners.process=3 owners.kernel=1
 
 and, before all, `config KEY = VALUE` for what the daemon is to be told in [daemon].
 """
@@ -47,6 +51,7 @@ KINDS = {"request": 1, "mini": 2}
 FLAGS = {"process": 1, "dead": 2, "done": 4}
 (EVENT, ROUND_BEGIN, DUMP_BEGIN, SOCKET, DUMP_END, ROUND_END, COUNTERS, NETNS_GONE, LOST, TICK) = range(1, 11)
 AGE, AGES = 17, 18
+PASS_BEGIN, HOLDER, PASS_END = range(19, 22)
 
 # As in include/tcpwatch/event.h and record.h.
 STRUCT_EVENT = struct.Struct("=QQQIIIHHHBBBB2x16s16s16s")
@@ -57,6 +62,8 @@ STRUCT_COUNTERS = struct.Struct("=QIII4x")
 STRUCT_LOST = struct.Struct("=QQ8x")
 STRUCT_TICK = struct.Struct("=Q")
 STRUCT_AGE = struct.Struct("=QQI4x")
+STRUCT_PASS = struct.Struct("=QI4x")
+STRUCT_HOLDER = struct.Struct("=QQIII4x16s")
 assert (STRUCT_EVENT.size, STRUCT_SOCKET.size, STRUCT_COUNTERS.size) == (96, 80, 24)
 
 
@@ -129,6 +136,13 @@ def age(words):
     return AGE, STRUCT_AGE.pack(int(words[0]), since, state(words[1]))
 
 
+def holder(words):
+    w = Words(words)
+    return HOLDER, STRUCT_HOLDER.pack(
+        w.number("cookie"), w.number("cgroup"), w.number("pid"), w.number("uid"), w.number("nofile"),
+        w.values.get("comm", "").encode())
+
+
 RECORDS = {
     "round": lambda t, w: (ROUND_BEGIN, STRUCT_ROUND.pack(t, mask(w[0]))),
     "rounded": lambda t, w: (ROUND_END, STRUCT_ROUND.pack(t, mask(w[0]))),
@@ -141,6 +155,9 @@ RECORDS = {
     "lost": lambda t, w: (LOST, STRUCT_LOST.pack(t, int(w[0]))),
     "age": lambda t, w: age(w),
     "ages": lambda t, w: (AGES, STRUCT_TICK.pack(t)),
+    "pass": lambda t, w: (PASS_BEGIN, STRUCT_PASS.pack(t, 0)),
+    "holder": lambda t, w: holder(w),
+    "passed": lambda t, w: (PASS_END, STRUCT_PASS.pack(t, "failed" not in w)),
     "tick": lambda t, w: (TICK, STRUCT_TICK.pack(t)),
 }
 
@@ -169,6 +186,7 @@ class Expectation:
         told = {
             "drift": status["resync"]["last_drift"], "untracked": status["untracked"],
             "namespaces": len(status["namespaces"]), **status["events"],
+            **{f"owners.{kind}": count for kind, count in status["owners"].items()},
             **{f"oldest.{state}": age for state, age in status["oldest_seconds"].items()},
         }
         wrong = []

@@ -262,19 +262,20 @@ def test_changed_hands_before(make_daemon, netns, kind):
     assert_listeners(daemon, netns)
 
 
-STALE = pytest.mark.xfail(strict=True, reason="descriptors are looked through at the start alone")
-
-
-@pytest.mark.parametrize("kind", [
-    "forked", pytest.param("orphaned", marks=STALE), pytest.param("passed", marks=STALE)])
+@pytest.mark.parametrize("kind", ["forked", "orphaned", "passed"])
 def test_changed_hands_after(daemon, netns, kind):
-    """It is followed all the same, and never said to be held by a process that has ended."""
+    """It is followed, once those who hold it now are met."""
     listener = workers(netns, kind)
     assert_listeners(daemon, netns)
-    row, = daemon.listeners(netns=netns.inum)
-    assert row["local_port"] == listener["port"]
-    wait_for(lambda: daemon.listeners(netns=netns.inum)[0]["owner"]["pid"] in (None, *listener["pids"]), 5,
-             lambda: (listener, daemon.listeners(netns=netns.inum)))
+
+    def followed():
+        row, = daemon.listeners(netns=netns.inum)
+        assert row["local_port"] == listener["port"]
+        return row["owner"]["pid"] in listener["pids"] and row["holders"] == len(listener["pids"])
+
+    wait_for(followed, 15, lambda: (listener, daemon.listeners(netns=netns.inum)))
+    row, = daemon.connections(netns=netns.inum, state="listen")
+    assert row["owner"]["kind"] == "process" and row["owner"]["pid"] in listener["pids"]
 
 
 # What the counts of SYN_RECV are made of.

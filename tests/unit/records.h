@@ -86,7 +86,8 @@ struct found {
 
 static inline bool model_find_all(struct model *m, size_t netns, struct found *ret)
 {
-	const uint8_t of_rounds = CONNECTION_SEEN | CONNECTION_GONE | CONNECTION_ARRIVAL;
+	const uint8_t of_rounds = CONNECTION_SEEN | CONNECTION_GONE | CONNECTION_ARRIVAL |
+				  CONNECTION_MET;
 	const struct connection *c;
 	struct table_cursor cursor;
 	bool good = true;

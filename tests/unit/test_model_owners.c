@@ -249,6 +249,161 @@ static void test_half_open(void **state)
 	assert_int_equal(owners_get(o, found)->uid, 33);
 }
 
+/* Passes over all descriptors. */
+
+static void meet(struct fixture *f, const struct socket *s, uint32_t pid, const char *comm)
+{
+	struct tw_holder holder = {
+		.cookie = s->cookie, .cgroup = 9, .pid = pid, .uid = 1000, .nofile = 1024};
+
+	memcpy(holder.comm, comm, strlen(comm) + 1);
+	model_holder(f->m, &holder);
+}
+
+static void pass_begin(struct fixture *f)
+{
+	model_pass_begin(f->m, &(struct tw_pass){.time_ns = later(f)});
+}
+
+/* Connections that got another owner. */
+static uint32_t pass_end(struct fixture *f, bool complete)
+{
+	model_pass_end(f->m, &(struct tw_pass){.time_ns = later(f), .complete = complete});
+	assert_true(model_consistent(f->m));
+	return model_pass_changes(f->m);
+}
+
+static uint32_t pass_that_misses(struct fixture *f)
+{
+	pass_begin(f);
+	return pass_end(f, true);
+}
+
+static void connect_client(struct fixture *f)
+{
+	change_by(f, &client, TW_CLOSE, TW_SYN_SENT, CLIENT_PID, "curl");
+	change(f, &client, TW_SYN_SENT, TW_ESTABLISHED);
+}
+
+static void test_met(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	pass_begin(f);
+	meet(f, &client, WORKER_PID, "worker");
+	assert_int_equal(pass_end(f, true), 1);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+	assert_int_equal(owner(f, &client)->uid, 1000);
+	assert_int_equal(owner(f, &client)->cgroup, 9);
+	assert_int_equal(owners_nofile(model_owners(f->m), find(f, &client)->owner), 1024);
+	pass_begin(f);
+	meet(f, &client, WORKER_PID, "worker");
+	assert_int_equal(pass_end(f, true), 0);
+}
+
+/* The same one each time, whatever the order of the passes before. */
+static void test_met_with_several(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	pass_begin(f);
+	meet(f, &client, WORKER_PID, "worker");
+	pass_end(f, true);
+	pass_begin(f);
+	meet(f, &client, SERVER_PID, "server");
+	meet(f, &client, WORKER_PID, "worker");
+	pass_end(f, true);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, SERVER_PID, "server");
+}
+
+/* What two passes in a row do not meet is nobody's that can be named. */
+static void test_not_met(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	assert_int_equal(pass_that_misses(f), 0);
+	pass_begin(f);
+	meet(f, &client, CLIENT_PID, "curl");
+	pass_end(f, true);
+	pass_that_misses(f);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	pass_begin(f);
+	pass_end(f, false);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_int_equal(pass_that_misses(f), 1);
+	assert_owner(f, &client, OWNER_KIND_UNKNOWN, 0, "");
+	assert_int_equal(owner(f, &client)->cgroup, 9);
+	assert_int_equal(pass_that_misses(f), 0);
+}
+
+/* It may have come to a process that the pass had gone past. */
+static void test_younger_than_the_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	pass_begin(f);
+	connect_client(f);
+	change_by(f, &client, TW_ESTABLISHED, TW_FIN_WAIT1, CLIENT_PID, "curl");
+	pass_end(f, true);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_int_equal(pass_that_misses(f), 1);
+	assert_owner(f, &client, OWNER_KIND_KERNEL, CLIENT_PID, "curl");
+}
+
+/* Minisockets and what ends meanwhile have no descriptor, and are not asked for one. */
+static void test_pass_and_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	connect_client(f);
+	change(f, &child, TW_LISTEN, TW_SYN_RECV);
+	open_round(f, TW_STATES_ALL);
+	pass_begin(f);
+	meet(f, &client, CLIENT_PID, "curl");
+	meet(f, &child, SERVER_PID, "server");
+	meet(f, &other, SERVER_PID, "server");
+	become_time_wait(f, &client);
+	change(f, &child, TW_SYN_RECV, TW_CLOSE);
+	model_pass_end(f->m, &(struct tw_pass){.time_ns = later(f), .complete = true});
+	close_round(f, TW_STATES_ALL);
+	assert_int_equal(held(f, OWNER_KIND_KERNEL, TW_TIME_WAIT), 1);
+	assert_int_equal(pass_that_misses(f), 0);
+}
+
+/* A row or an end without a begin: of a recording that is damaged. */
+static void test_pass_out_of_order(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	meet(f, &client, WORKER_PID, "worker");
+	pass_end(f, true);
+	pass_end(f, true);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+}
+
+/* A name that fills its field is cut, and nothing past its end is kept. */
+static void test_hostile_holder(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_holder holder = {.cookie = client.cookie, .pid = 7, .comm = "a\0hidden"};
+
+	connect_client(f);
+	pass_begin(f);
+	model_holder(f->m, &holder);
+	pass_end(f, true);
+	assert_memory_equal(owner(f, &client)->comm, "a\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	memset(holder.comm, '\n', sizeof(holder.comm));
+	pass_begin(f);
+	model_holder(f->m, &holder);
+	pass_end(f, true);
+	assert_int_equal(strlen(owner(f, &client)->comm), TW_COMM_SIZE - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +417,13 @@ int main(void)
 		test(test_orphan_by_a_row),
 		test(test_unaccepted_by_a_row),
 		test(test_half_open),
+		test(test_met),
+		test(test_met_with_several),
+		test(test_not_met),
+		test(test_younger_than_the_pass),
+		test(test_pass_and_ends),
+		test(test_pass_out_of_order),
+		test(test_hostile_holder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

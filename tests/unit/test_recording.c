@@ -35,12 +35,14 @@ static const struct {
 	{TW_RECORD_NETNS_GONE, sizeof(struct tw_dump)},
 	{TW_RECORD_LOST, sizeof(struct tw_lost)},
 	{TW_RECORD_TICK, sizeof(struct tw_tick)},
+	{TW_RECORD_PASS_BEGIN, sizeof(struct tw_pass)},
+	{TW_RECORD_HOLDER, sizeof(struct tw_holder)},
 };
 
 struct fixture {
 	char directory[32];
 	char path[64];
-	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % 10] */
+	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % ARRAY_SIZE(types)] */
 	size_t read;                       /* how many have come back */
 	bool wrong;                        /* one of them was another */
 };

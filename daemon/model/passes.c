@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "model/ledger.h"
+
+/* States in which a connection that nobody has a descriptor of has been closed. */
+#define STATES_CLOSED                                                                          \
+	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_LAST_ACK) | \
+	 TW_STATE_BIT(TW_CLOSING))
+
+void model_pass_begin(struct model *m, const struct tw_pass *pass)
+{
+	ledger_time(m, pass->time_ns);
+	m->pass_ns = pass->time_ns;
+	m->pass_changes = 0;
+}
+
+static void change_owner(struct model *m, struct connection *c, const struct owner *owner)
+{
+	if (owner_equal(owner, owners_get(m->owners, c->owner)))
+		return;
+	ledger_set_owner(m, c, owner);
+	m->pass_changes++;
+}
+
+/* Of several processes the first has it, the one with the lowest pid. */
+void model_holder(struct model *m, const struct tw_holder *row)
+{
+	struct connection *c = m->pass_ns ? table_find(m->table, row->cookie) : NULL;
+	struct owner owner;
+
+	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
+		return;
+	c->flags |= CONNECTION_MET;
+	c->missed = false;
+	owner = *owners_get(m->owners, c->owner);
+	owner.kind = OWNER_KIND_PROCESS;
+	owner.pid = row->pid;
+	owner.uid = row->uid;
+	owner.cgroup = row->cgroup ? row->cgroup : owner.cgroup;
+	owner_set_comm(&owner, row->comm);
+	change_owner(m, c, &owner);
+	owners_set_nofile(m->owners, c->owner, row->nofile);
+}
+
+/*
+ * Of which no process has a descriptor. It was there before the pass began, but may have been
+ * passed from a process that the pass had yet to meet to one that it had met; so only what two
+ * passes do not meet is said to be nobody's: it is on its way through a Unix socket, or the
+ * kernel's own.
+ */
+static void miss(struct model *m, struct connection *c)
+{
+	struct owner owner = *owners_get(m->owners, c->owner);
+
+	if (STATES_CLOSED & TW_STATE_BIT(c->state)) {
+		owner.kind = OWNER_KIND_KERNEL;
+	} else if (owner.kind == OWNER_KIND_PROCESS && c->missed) {
+		owner.kind = OWNER_KIND_UNKNOWN;
+		owner.pid = 0;
+		memset(owner.comm, 0, sizeof(owner.comm));
+	}
+	c->missed = true;
+	change_owner(m, c, &owner);
+}
+
+void model_pass_end(struct model *m, const struct tw_pass *pass)
+{
+	uint32_t count = table_slots(m->table);
+
+	ledger_time(m, pass->time_ns);
+	for (uint32_t i = 0; i < count && m->pass_ns; i++) {
+		struct connection *c = table_slot(m->table, i);
+
+		if (!c)
+			continue;
+		if (pass->complete && c->entered_ns < m->pass_ns &&
+		    !(c->flags & (CONNECTION_MET | CONNECTION_GONE | CONNECTION_SHADOW)))
+			miss(m, c);
+		c->flags &= (uint8_t)~CONNECTION_MET;
+	}
+	m->pass_ns = 0;
+}

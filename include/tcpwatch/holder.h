@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the iterator over all descriptors tells: one row for each descriptor of a TCP socket.
+ * Fixed-width fields, host byte order.
+ */
+#ifndef TCPWATCH_HOLDER_H
+#define TCPWATCH_HOLDER_H
+
+#include <linux/types.h>
+#include <tcpwatch/event.h>
+
+struct tw_holder {
+	__u64 cookie;  /* of the socket */
+	__u64 cgroup;  /* of the process, its cgroup v2 id; 0: there is none */
+	__u32 pid;     /* thread group id, as the initial pid namespace has it */
+	__u32 uid;     /* the process's effective one, as the initial user namespace sees it */
+	__u32 nofile;  /* how many descriptors it may have: RLIMIT_NOFILE, the soft limit */
+	__u32 padding; /* 0 */
+	char comm[TW_COMM_SIZE]; /* any bytes, NUL-terminated */
+};
+
+_Static_assert(sizeof(struct tw_holder) == 48, "the row's size is a contract with the BPF program");
+
+#endif
