@@ -164,6 +164,7 @@ static const struct rule daemon_rules[] = {
 	{.name = "getrusage"},
 	{.name = "gettid"},
 	{.name = "getuid"},
+	{.name = "kill", .only = EQUAL(1, 0)}, /* whether there is such a process */
 	{.name = "membarrier"},
 	{.name = "prlimit64", .only = EQUAL(2, 0)},
 	{.name = "rseq"},
