@@ -38,7 +38,7 @@ static void client_done(struct client **c)
 	client_free(*c);
 }
 
-static void json_done(struct json_object **object)
+void answer_put(struct json_object **object)
 {
 	json_object_put(*object);
 }
@@ -90,7 +90,7 @@ void answer_until_signal(void)
 
 static int parse(struct answer *a, const char *text, size_t length, struct json_object **ret)
 {
-	_cleanup_(json_done) struct json_object *object = NULL;
+	_cleanup_(answer_put) struct json_object *object = NULL;
 	char excerpt[EXCERPT_SIZE];
 
 	json_tokener_reset(a->tokener);
@@ -158,7 +158,7 @@ int answer_end(void)
 
 int answer_own_json(struct json_object *object)
 {
-	_cleanup_(json_done) struct json_object *own = object;
+	_cleanup_(answer_put) struct json_object *own = object;
 	size_t length;
 	const char *text = json_object_to_json_string_length(
 		own, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
@@ -167,17 +167,22 @@ int answer_own_json(struct json_object *object)
 	return r < 0 ? exit_code(r) : answer_end();
 }
 
-static int open_client(const struct invocation *in, struct client **ret)
+const char *answer_socket(const struct invocation *in)
 {
 	const char *path = options_get(in, "socket");
 
-	return client_new(path ? path : TW_CONTROL_SOCKET, ret);
+	return path ? path : TW_CONTROL_SOCKET;
+}
+
+static int open_client(const struct invocation *in, struct client **ret)
+{
+	return client_new(answer_socket(in), ret);
 }
 
 static int put_document(struct answer *a, struct client *client, bool post, const char *path,
 			int (*print)(struct print *p, struct json_object *document))
 {
-	_cleanup_(json_done) struct json_object *document = NULL;
+	_cleanup_(answer_put) struct json_object *document = NULL;
 	_cleanup_free_ char *text = NULL;
 	size_t length;
 	int r;
@@ -221,7 +226,7 @@ static void put_head(struct answer *a)
 
 static int on_line(void *userdata, const char *line, size_t length)
 {
-	_cleanup_(json_done) struct json_object *object = NULL;
+	_cleanup_(answer_put) struct json_object *object = NULL;
 	struct answer *a = userdata;
 	int r = parse(a, line, length, &object);
 
@@ -322,4 +327,54 @@ int answer_table(const struct invocation *in, const struct answer_table *table, 
 		r = turn_over(&a, terminal);
 	}
 	return exit_code(r < 0 ? r : flush());
+}
+
+int answer_get(const struct invocation *in, const char *path, struct json_object **ret)
+{
+	_cleanup_(client_done) struct client *client = NULL;
+	_cleanup_(answer_done) struct answer a = {};
+	_cleanup_free_ char *text = NULL;
+	size_t length;
+	int r;
+
+	r = answer_start(&a, in);
+	if (r == 0)
+		r = open_client(in, &client);
+	if (r == 0)
+		r = client_document(client, false, path, &text, &length);
+	return r < 0 ? r : parse(&a, text, length, ret);
+}
+
+struct each {
+	struct answer answer;
+	int (*row)(struct json_object *row, void *userdata);
+	void *userdata;
+};
+
+static int on_each(void *userdata, const char *line, size_t length)
+{
+	_cleanup_(answer_put) struct json_object *object = NULL;
+	struct each *each = userdata;
+	int r = parse(&each->answer, line, length, &object);
+
+	return r < 0 ? r : each->row(object, each->userdata);
+}
+
+static void each_done(struct each *each)
+{
+	answer_done(&each->answer);
+}
+
+int answer_each(const struct invocation *in, const char *path,
+		int (*row)(struct json_object *row, void *userdata), void *userdata)
+{
+	_cleanup_(client_done) struct client *client = NULL;
+	_cleanup_(each_done) struct each each = {.row = row, .userdata = userdata};
+	const struct client_reader reader = {on_each, on_table_pause, &each, false};
+	int r;
+
+	r = answer_start(&each.answer, in);
+	if (r == 0)
+		r = open_client(in, &client);
+	return r < 0 ? r : client_lines(client, path, &reader);
 }

@@ -36,6 +36,16 @@ struct answer_table {
  * signal, which answer_until_signal() takes. */
 int answer_table(const struct invocation *in, const struct answer_table *table, bool watch);
 
+/* For a command that makes something of its own of an answer: where it asks, */
+const char *answer_socket(const struct invocation *in);
+/* a document, the caller's; */
+int answer_get(const struct invocation *in, const char *path, struct json_object **ret);
+void answer_put(struct json_object **object);
+/* or rows, until one gives a negative errno. What failed has been logged. 0, or a negative errno.
+ */
+int answer_each(const struct invocation *in, const char *path,
+		int (*row)(struct json_object *row, void *userdata), void *userdata);
+
 /* For what a command knows without the daemon: where it writes text, */
 struct print answer_print(const struct invocation *in);
 /* or one JSON object, which is taken and may be NULL for no memory; */

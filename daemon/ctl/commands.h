@@ -9,6 +9,7 @@
 #include "ctl/options.h"
 
 extern const struct option_row explain_options[];
+extern const struct option_row check_options[];
 
 int command_status(const struct invocation *in);
 int command_states(const struct invocation *in);
@@ -19,5 +20,6 @@ int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);
 int command_explain(const struct invocation *in);
 int command_doctor(const struct invocation *in);
+int command_check(const struct invocation *in);
 
 #endif

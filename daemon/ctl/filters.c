@@ -20,7 +20,7 @@ const char *const filter_states[] = {
 
 static const char *const sort_words[] = {"age", NULL};
 
-static int check_states(const char *value, char *ret)
+int filter_check_states(const char *value, char *ret)
 {
 	const char *at = value;
 
@@ -120,7 +120,7 @@ static int check_time(const char *value, char *ret)
 #define STATE_ROW(text)                                                                       \
 	{                                                                                     \
 		.name = "state", .argument = "STATES", .help = text, .parameter = "state",    \
-		.check = check_states,                                                        \
+		.check = filter_check_states,                                                 \
 		.wanted = "one or more of the states that --help lists, with commas between", \
 		.words = filter_states,                                                       \
 	}

@@ -11,6 +11,9 @@
 /* The labels of the eleven states, in the kernel's order, up to a NULL. */
 extern const char *const filter_states[];
 
+/* As option_row's check: one or more of them, with commas between. */
+int filter_check_states(const char *value, char *ret);
+
 /* Each up to a row without name. */
 extern const struct option_row filter_list_options[];
 extern const struct option_row filter_listeners_options[];

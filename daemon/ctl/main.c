@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "ctl/check.h"
 #include "ctl/commands.h"
 #include "ctl/filters.h"
 #include "ctl/options.h"
@@ -23,6 +24,8 @@ static const struct command commands[] = {
 	 command_explain},
 	{"doctor", "the kernel's settings, and what is measured here says about each", NULL,
 	 command_doctor},
+	{"check", "for a monitoring system: one line, and how bad it is as exit code",
+	 check_options, command_check},
 	{"resync", "have the daemon compare its counts with the kernel's now", NULL,
 	 command_resync},
 	{"config", "the settings in force", NULL, command_config},
@@ -54,7 +57,8 @@ static int print_help(const struct command *command)
 	options_print(options_global, &p);
 	if (!command)
 		printf("\n'tcpwatchctl COMMAND --help' shows the options of a command.\n"
-		       "Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
+		       "Exit codes: 0 done, 1 failed, 2 wrong usage; of check 0 ok, 1 warning, "
+		       "2 critical,\n3 unknown.\n");
 	return TW_EXIT_OK;
 }
 
@@ -71,7 +75,8 @@ int main(int argc, char **argv)
 	log_open("tcpwatchctl");
 	signal(SIGPIPE, SIG_IGN); /* who reads our output may leave; write(2) tells */
 	if (options_parse(&in, commands, argc, argv) < 0)
-		return TW_EXIT_USAGE;
+		return in.command && in.command->run == command_check ? check_misused()
+								      : TW_EXIT_USAGE;
 	if (options_get(&in, "help"))
 		return print_help(in.command);
 	if (options_get(&in, "version"))

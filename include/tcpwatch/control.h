@@ -18,6 +18,7 @@
 #define TW_PATH_WATCH "/v1/watch"
 #define TW_PATH_RESYNC "/v1/resync"
 #define TW_PATH_CONFIG "/v1/config"
+#define TW_PATH_ALERTS "/v1/alerts"
 #define TW_PATH_DOCTOR "/v1/doctor"
 
 /* Exit codes of both programs; 78 is EX_CONFIG of sysexits.h. */
