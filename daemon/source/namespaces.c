@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
@@ -14,14 +15,31 @@
  * later. */
 #define START_NS (10 * NSEC_PER_SEC)
 
+/* Whoever may make namespaces can make many: each event and each scan looks for one in a list. */
+#define NAMESPACES_MAX 4096U
+/* Descriptors that are not for namespaces: who asks must be heard, however many of these there are.
+ */
+#define DESCRIPTORS_LEFT 256
+
 struct namespaces {
-	struct opener *opener; /* NULL: the daemon's own alone */
+	struct opener *opener;               /* NULL: the daemon's own alone */
+	size_t descriptors, descriptors_max; /* of the namespaces' files */
 	struct namespace *entries;
 	size_t count, allocated;
 	size_t pending;  /* asked for, not answered */
 	uint64_t serial; /* of the last one */
 	bool scanning;
+	bool full; /* one was left out since it was last told */
 };
+
+static size_t descriptors_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= DESCRIPTORS_LEFT)
+		return 0;
+	return limit.rlim_cur - DESCRIPTORS_LEFT;
+}
 
 static struct namespace *add(struct namespaces *n, uint32_t inum)
 {
@@ -79,6 +97,7 @@ int namespaces_new(struct opener *opener, const int programs[OPENER_HOOKS], stru
 	if (!n)
 		return -ENOMEM;
 	n->opener = opener;
+	n->descriptors_max = descriptors_max();
 	error = open_own(n, programs);
 	if (!error && opener && programs)
 		error = opener_set_programs(opener, programs);
@@ -121,10 +140,20 @@ struct namespace *namespaces_find(const struct namespaces *n, uint32_t inum)
 
 void namespaces_close(struct namespaces *n, size_t index)
 {
+	n->descriptors -= opener_files_count(&n->entries[index].files);
 	opener_files_close(&n->entries[index].files);
 	n->count--;
 	for (size_t i = index; i < n->count; i++)
 		n->entries[i] = n->entries[i + 1];
+}
+
+/* Whether there is room for one more, beside some that the opener is at. */
+static bool room(const struct namespaces *n, size_t pending)
+{
+	size_t each = OPENER_FILES_COUNT - (n->count > SYSCTLS_MAX ? TW_SYSCTL_COUNT : 0);
+
+	return n->count < NAMESPACES_MAX &&
+	       n->descriptors + (pending + 1) * each <= n->descriptors_max;
 }
 
 /* A namespace that a place leads to; one try to open it in each scan. */
@@ -132,13 +161,19 @@ static int meet(struct namespaces *n, const struct opener_place *place)
 {
 	struct namespace *entry = namespaces_find(n, place->inum);
 
+	if (entry && (entry->files.diag >= 0 || entry->asked)) {
+		entry->found = true;
+		return 0;
+	}
+	if (!room(n, n->pending)) {
+		n->full |= !room(n, 0);
+		return room(n, 0) ? -EAGAIN : 0; /* where it is full, another try is in vain */
+	}
 	if (!entry)
 		entry = add(n, place->inum);
 	if (!entry)
 		return -ENOMEM;
 	entry->found = true;
-	if (entry->files.diag >= 0 || entry->asked)
-		return 0;
 	entry->error = opener_open(n->opener, place);
 	if (entry->error)
 		return entry->error;
@@ -188,6 +223,7 @@ static bool take(struct namespaces *n, struct opener_answer *answer)
 	entry->fresh = !entry->error;
 	if (n->count > SYSCTLS_MAX)
 		opener_sysctls_close(&entry->files);
+	n->descriptors += opener_files_count(&entry->files);
 	return entry->error == -ENOENT || entry->error == -ESTALE;
 }
 
@@ -196,13 +232,13 @@ int namespaces_receive(struct namespaces *n, struct namespaces_news *ret)
 	struct opener_answer answer;
 	int r;
 
-	*ret = (struct namespaces_news){0};
+	*ret = (struct namespaces_news){.full = TAKE(n->full, false)};
 	while (n->opener && (r = opener_receive(n->opener, &answer)) != -EAGAIN) {
 		if (r < 0)
 			return r;
 		switch (answer.type) {
 		case OPENER_ANSWER_FOUND:
-			meet(n, &answer.place);
+			ret->missed |= meet(n, &answer.place) == -EAGAIN;
 			break;
 		case OPENER_ANSWER_OPENED:
 			ret->missed |= take(n, &answer);

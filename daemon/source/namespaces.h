@@ -54,7 +54,8 @@ int namespaces_wait(struct namespaces *n);
 
 struct namespaces_news {
 	bool scanned;     /* a scan has ended, at this cost of processor time */
-	bool missed;      /* a process ended before its namespace was open */
+	bool full;        /* one was left out, for there are too many */
+	bool missed;      /* one is to be looked for again at once */
 	uint64_t cost_ns; /* of the scan */
 };
 

@@ -24,6 +24,16 @@
 #define HOOK_PRIORITY_FIRST (-399)
 #define HOOK_PRIORITY_LAST (-384)
 
+size_t opener_files_count(const struct opener_files *files)
+{
+	const int *fds = &files->diag;
+	size_t count = 0;
+
+	for (size_t i = 0; i < OPENER_FILES_COUNT; i++)
+		count += fds[i] >= 0;
+	return count;
+}
+
 void opener_files_close(struct opener_files *files)
 {
 	const int *fds = &files->diag;

@@ -41,6 +41,8 @@ struct opener_files {
  * at LOCAL_IN for each of enum opener_hook, or NULL. 0, or a negative errno.
  */
 int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener_files *ret);
+/* How many are open. */
+size_t opener_files_count(const struct opener_files *files);
 void opener_files_close(struct opener_files *files);
 void opener_sysctls_close(struct opener_files *files);
 

@@ -38,6 +38,7 @@ struct sources {
 	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
+	bool told_too_many;
 	uint64_t scan_next_ns, scan_now_ns; /* not before */
 	uint64_t window_ns;                 /* when the window of sources that goes on began */
 	uint64_t ports_ns;                  /* when the ports were last read */
@@ -116,18 +117,24 @@ static void open_syn(struct sources *s)
 static void warn_of_unreachable(const struct sources *s)
 {
 	size_t count = 0;
-	int error = 0;
 
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
-		if (namespaces_at(s->namespaces, i)->error) {
-			error = namespaces_at(s->namespaces, i)->error;
-			count++;
-		}
+		count += namespaces_at(s->namespaces, i)->error == -EPERM;
 	if (count)
 		log_warning("%zu network namespaces cannot be entered (%s), and their sockets not "
-			    "be seen: grant "
-			    "CAP_SYS_ADMIN, or set namespaces = host",
-			    count, strerror(-error));
+			    "be seen: grant CAP_SYS_ADMIN, or set namespaces = host",
+			    count, strerror(EPERM));
+}
+
+/* Once: how many there are may change from moment to moment. */
+static void warn_of_too_many(struct sources *s)
+{
+	if (!s->told_too_many)
+		log_warning(
+			"there are more network namespaces than can be followed, and the sockets "
+			"of some are not seen: %zu are; raise LimitNOFILE= or ulimit -n",
+			namespaces_count(s->namespaces));
+	s->told_too_many = true;
 }
 
 static int open_namespaces(struct sources *s)
@@ -439,6 +446,8 @@ int sources_receive(struct sources *s)
 	struct namespaces_news news;
 	int error = namespaces_receive(s->namespaces, &news);
 
+	if (news.full)
+		warn_of_too_many(s);
 	if (news.missed)
 		s->scan_now = true; /* another process may lead there */
 	if (news.scanned)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A local user who is not in the group and means no good: what it can neither see nor spoil."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from oracle import assert_right_when_quiet, assert_settles, wait_for
+
+STRANGER = 54321  # a user that no system has
+
+# Ends without TIME_WAIT, which would outlive it.
+CONNECT = """
+import socket, struct, sys
+listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+pairs = []
+for _ in range(int(sys.argv[1])):
+    client = socket.create_connection(listener.getsockname())
+    pairs.append((client, listener.accept()[0]))
+    for s in pairs[-1]:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+# Processes that make namespaces as fast as they can, use each for a moment, and leave it.
+CHURN = """
+import ctypes, os, socket, sys
+libc = ctypes.CDLL(None)
+print("done", flush=True)
+while True:
+    if os.fork() == 0:
+        if libc.unshare(0x50000000):  # CLONE_NEWUSER, CLONE_NEWNET
+            os._exit(1)
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", 1))
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.fixture
+def stranger():
+    """Runs code as the stranger; what was started ends with the test."""
+    with contextlib.ExitStack() as stack:
+        def run(code, *arguments, netns=None):
+            argv = [sys.executable, "-c", code, *map(str, arguments)]
+            drop = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+            argv = netns.command(*drop, *argv) if netns else [*drop, *argv]
+            process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+            stack.callback(end, process)
+            assert process.stdout.readline() == "done\n"
+            return process
+        yield run
+
+
+def end(process):
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def prompt(daemon):
+    """Answers within a second, on both sockets."""
+    started = time.monotonic()
+    assert daemon.status() and daemon.http("/metrics").status == 200
+    return time.monotonic() - started < 1
+
+
+def test_control_socket_is_closed_to_him(daemon):
+    """Neither read nor replaced, nor its directory written to."""
+    result = subprocess.run(
+        ["curl", "--silent", "--unix-socket", daemon.socket, "http://localhost/v1/status"],
+        capture_output=True, timeout=30, user=STRANGER, group=STRANGER, extra_groups=[])
+    assert (result.returncode, result.stdout) == (7, b"")  # it could not connect
+    result = subprocess.run(
+        ["rm", "-f", daemon.socket], capture_output=True, timeout=30, user=STRANGER, group=STRANGER, extra_groups=[])
+    assert result.returncode != 0 and daemon.status()
+
+
+def test_neither_process_is_open_to_him(daemon):
+    """Not to a debugger, not to a reader of its memory or its descriptors, not to a signal."""
+    children = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    for pid in (daemon.pid, *map(int, children)):
+        for path in ("mem", "environ", "maps"):
+            result = subprocess.run(["head", "-c", "1", f"/proc/{pid}/{path}"], capture_output=True, timeout=30,
+                                    user=STRANGER, group=STRANGER, extra_groups=[])
+            assert result.returncode != 0, (pid, path)
+        result = subprocess.run(["kill", str(pid)], capture_output=True, timeout=30,
+                                user=STRANGER, group=STRANGER, extra_groups=[])
+        assert result.returncode != 0
+    assert daemon.status()
+
+
+def test_table_stays_bounded(make_daemon, netns, stranger):
+    """More connections than there is room for: all are counted, and those of others are followed again after."""
+    daemon = make_daemon(max_connections=300).start()
+    process = stranger(CONNECT, 400, netns=netns)
+    assert_right_when_quiet(daemon, netns)
+    assert daemon.status().states_of(netns.inum)["established"] == 800
+    metrics = daemon.metrics()
+    assert metrics.sum("tcpwatch_table_entries") <= metrics.sum("tcpwatch_table_capacity") == 300
+    end(process)
+    assert_settles(daemon, netns)
+    netns.holder().hold("half_closed", 3)
+    wait_for(lambda: len(daemon.connections(netns=netns.inum, state="close_wait")) == 3, 5)
+
+
+def test_loop_goes_on(daemon, netns, stranger):
+    """While connections to /metrics are held open, fed byte by byte, and answers are not read."""
+    with contextlib.ExitStack() as stack:
+        socks = []
+        for number in range(48):
+            sock = stack.enter_context(socket.socket())
+            sock.bind((f"127.0.0.{100 + number // 8}", 0))
+            sock.settimeout(5)
+            sock.connect(("127.0.0.1", daemon.port))
+            sock.setblocking(False)
+            socks.append(sock)
+        for number, sock in enumerate(socks):
+            with contextlib.suppress(OSError):
+                sock.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 64 if number % 2 else b"GET /met")
+        stranger(CONNECT, 100, netns=netns)
+        netns.holder().hold("half_closed", 3)
+        assert_right_when_quiet(daemon, netns)
+        started = time.monotonic()
+        daemon.status()
+        assert time.monotonic() - started < 1
+    wait_for(lambda: prompt(daemon), 15)
+
+
+def test_churn_of_namespaces(daemon, netns, stranger):
+    """Any user can make network namespaces, within one of his own users; each takes the daemon files to open."""
+    before = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    process = stranger(CHURN)
+    netns.holder().hold("half_closed", 3)
+    wait_for(lambda: daemon.status().states_of(netns.inum)["close_wait"] == 3, 5)
+    for _ in range(20):
+        assert prompt(daemon)
+    end(process)
+    assert_settles(daemon, netns)
+    wait_for(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= before + 64, 15)
+
+
+def test_more_namespaces_than_files(make_daemon, make_netns):
+    """Those who ask are still heard, and it says what it cannot see."""
+    first = make_netns()
+    first.holder().hold("half_closed", 3)
+    daemon = make_daemon(prefix=("prlimit", "--nofile=400:400")).start()
+    daemon.expect("more network namespaces than can be followed.*LimitNOFILE")
+    spaces = [make_netns() for _ in range(24)]
+    wait_for(lambda: "than can be followed" in daemon.text(), 10)
+    assert len(daemon.status()["namespaces"]) < len(spaces)
+    assert all(prompt(daemon) for _ in range(20))
+    assert sum("than can be followed" in line for line in daemon.text().splitlines()) == 1
+    for space in spaces:
+        space.remove()
+    assert_settles(daemon, first)
+
+
+HOSTILE_NAMES = ("$(touch x)", "`id>x`", "../../../x", "a\nb\tc", "';exit;'", "%n%n%s")
+
+CALL_YOURSELF = """
+import socket, sys
+with open("/proc/self/comm", "w") as comm:
+    comm.write(sys.argv[1])
+listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+pairs = [(socket.create_connection(listener.getsockname()), listener.accept()[0])]
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def files_of(pid):
+    """Paths and flags of what it has open on a disk."""
+    found = {}
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        path = os.readlink(link)
+        if path.startswith("/") and not path.startswith(("/proc", "/dev/null")):
+            info = pathlib.Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+            found[path] = int(info.split("flags:")[1].split()[0], 8)
+    return found
+
+
+def test_nothing_is_written_or_run(daemon, netns, stranger):
+    """Whatever he calls his processes, and whatever he asks for."""
+    children = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    before = set(daemon.directory.iterdir()), children.read_text()
+    for name in HOSTILE_NAMES:
+        stranger(CALL_YOURSELF, name, netns=netns)
+    for method in ("PUT", "POST", "DELETE", "TRACE", "CONNECT", "OPTIONS"):
+        assert daemon.http("/metrics", method).status in (405, 501)
+    for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/metrics/../../x"):
+        assert daemon.http(path).status == 404
+    assert_right_when_quiet(daemon, netns)
+    rows = daemon.connections(netns=netns.inum)
+    assert len(rows) >= 2 * len(HOSTILE_NAMES)
+    assert (set(daemon.directory.iterdir()), children.read_text()) == before
+    opened = {path: flags for path, flags in files_of(daemon.pid).items() if flags & os.O_ACCMODE != os.O_RDONLY}
+    assert set(opened) <= {str(daemon.log), "/dev/null"}
+    assert len(daemon.text().splitlines()) < 10
