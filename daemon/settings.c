@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/quantity.h"
 #include "base/util.h"
+#include "settings_groups.h"
 
 #define ENDPOINT_SIZE                                                                           \
 	64              /* "[", the 45 characters of the longest IPv6 address, "]:65535", a NUL \
@@ -38,7 +39,7 @@ static const char *const seccomp_words[] = {
 static const char *const syn_accounting_words[] = {"off", "auto", NULL};
 static const char *const compat_words[] = {"none", "node_exporter", NULL};
 
-static bool valid_socket(struct conf_value value)
+static bool valid_path(struct conf_value value)
 {
 	return value.text[0] == '/';
 }
@@ -93,7 +94,7 @@ static const struct conf_row rows[] = {
 		.min = "2",
 		.max = "107", /* sun_path of unix(7) with its NUL */
 		.expected = "an absolute path of at most 107 characters",
-		.valid = valid_socket,
+		.valid = valid_path,
 		.restart = true,
 	},
 	{
@@ -176,6 +177,37 @@ static const struct conf_row rows[] = {
 		.restart = true,
 	},
 	{
+		.section = "daemon",
+		.key = "state_directory",
+		.type = CONF_TEXT,
+		.offset = offsetof(struct settings, state_directory),
+		.preset = TW_STATE_DIRECTORY,
+		.min = "2",
+		.max = "1024", /* leaves room for names below it, of PATH_MAX */
+		.expected = "an absolute path of at most 1024 characters",
+		.valid = valid_path,
+		.restart = true,
+	},
+	{
+		.section = "daemon",
+		.key = "evidence_files",
+		.type = CONF_COUNT,
+		.offset = offsetof(struct settings, evidence_files),
+		.preset = "100",
+		.min = "1",
+		.max = "10000",
+		.nothing = "off",
+	},
+	{
+		.section = "daemon",
+		.key = "evidence_size",
+		.type = CONF_SIZE,
+		.offset = offsetof(struct settings, evidence_size),
+		.preset = "16M",
+		.min = "64K",
+		.max = "1G",
+	},
+	{
 		.section = "metrics",
 		.key = "listen",
 		.type = CONF_LIST,
@@ -207,9 +239,27 @@ static const struct conf_row rows[] = {
 	},
 };
 
-static const struct conf_table table = {.rows = rows, .n_rows = ARRAY_SIZE(rows)};
+static const struct conf_group groups[] = {
+	{
+		.section = "sink",
+		.rows = settings_sink_rows,
+		.n_rows = SETTINGS_SINK_ROWS,
+		.size = sizeof(struct settings_sink),
+		.offset = offsetof(struct settings, sinks),
+		.members_max = SETTINGS_SINKS_MAX,
+		.check = settings_check_sink,
+	},
+};
+
+static const struct conf_table table = {
+	.rows = rows,
+	.n_rows = ARRAY_SIZE(rows),
+	.groups = groups,
+	.n_groups = ARRAY_SIZE(groups),
+};
 
 _Static_assert(ARRAY_SIZE(rows) <= CONF_ROWS_MAX, "conf_read() has a bit for each row");
+_Static_assert(SETTINGS_SINK_ROWS <= CONF_GROUP_ROWS_MAX, "a member keeps the place of each");
 
 static int is_dropin(const struct dirent *entry)
 {
@@ -292,6 +342,17 @@ static bool may_be_missing(const char *file)
 	return strcmp(file, TW_CONFIG_FILE) == 0 && access(file, F_OK) < 0 && errno == ENOENT;
 }
 
+/* What no line by itself can say. */
+static int check(const struct settings *s)
+{
+	char message[CONF_MESSAGE_SIZE];
+	int r = conf_check(&table, s, message);
+
+	if (r < 0)
+		log_error("%s", message);
+	return r;
+}
+
 int settings_load(const char *file, struct settings **ret)
 {
 	_cleanup_(settings_freep) struct settings *s = calloc(1, sizeof(*s));
@@ -308,6 +369,9 @@ int settings_load(const char *file, struct settings **ret)
 			return r;
 	}
 	r = read_dropins(file, s);
+	if (r < 0)
+		return r;
+	r = check(s);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);

@@ -16,8 +16,32 @@ enum settings_mode { SETTINGS_MODE_AUTO, SETTINGS_MODE_EBPF, SETTINGS_MODE_DIAG 
 enum settings_seccomp { SETTINGS_SECCOMP_ENFORCE, SETTINGS_SECCOMP_LOG, SETTINGS_SECCOMP_OFF };
 enum settings_namespaces { SETTINGS_NAMESPACES_ALL, SETTINGS_NAMESPACES_HOST };
 
+enum settings_severity {
+	SETTINGS_SEVERITY_INFO,
+	SETTINGS_SEVERITY_WARNING,
+	SETTINGS_SEVERITY_CRITICAL
+};
+enum settings_sink_type {
+	SETTINGS_SINK_JOURNAL,
+	SETTINGS_SINK_EXEC,
+	SETTINGS_SINK_WEBHOOK,
+	SETTINGS_SINK_ALERTMANAGER,
+	SETTINGS_SINK_TYPES
+};
+
 #define SETTINGS_USER_AUTO "auto" /* tcpwatch if there is such a user, else nobody */
 #define SETTINGS_LISTEN_MAX 8     /* addresses for /metrics: more networks than a host has */
+#define SETTINGS_SINKS_MAX 16     /* more ways to tell people than anybody reads */
+
+/* [sink NAME] */
+struct settings_sink {
+	struct conf_member member;
+	enum settings_sink_type type;
+	char *command; /* exec, else NULL: words_split() takes it, and its first word is a path */
+	char *url;     /* webhook and alertmanager, else NULL: http or https, with a host */
+	enum settings_severity min_severity;
+	uint64_t timeout; /* ns */
+};
 
 struct settings {
 	/* [daemon] */
@@ -31,11 +55,16 @@ struct settings {
 	uint64_t ring_size;   /* bytes; 0: chosen by the number of processors */
 	double resync_budget; /* share of one core, 0.005 for 0.5 % */
 	bool syn_accounting;  /* count SYNs, where the kernel can */
+	char *state_directory;
+	uint64_t evidence_files; /* kept; 0: none is written */
+	uint64_t evidence_size;  /* bytes, of all of them together */
 
 	/* [metrics] */
 	char *listen[SETTINGS_LISTEN_MAX]; /* as written, valid; up to the first NULL */
 	uint64_t top;                      /* ports with series of their own */
 	bool compat_node_exporter;
+
+	struct conf_members sinks; /* of struct settings_sink */
 };
 
 /*

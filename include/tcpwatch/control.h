@@ -9,6 +9,7 @@
 
 #define TW_CONFIG_FILE "/etc/tcpwatch/tcpwatchd.conf" /* and TW_CONFIG_FILE ".d" for drop-ins */
 #define TW_CONTROL_SOCKET "/run/tcpwatch/control.sock"
+#define TW_STATE_DIRECTORY "/var/lib/tcpwatch"
 #define TW_METRICS_PORT 10924
 
 /* HTTP/1.1 on the control socket. Each path answers JSON: one document, or one object per line. */

@@ -47,6 +47,21 @@ def check_configuration(complaints):
                 complaints.append(f"{CONFIGURATION}: --check-config refuses it: {done.stderr.strip()}")
 
 
+def check_examples(complaints):
+    """The sections that stand in the shipped file as examples, an indented comment each, are accepted."""
+    blocks = re.findall(r"^#   (\[\w+ [^\]]+\])\n((?:#   .*\n)+)", read(CONFIGURATION), re.M)
+    if not blocks:
+        complaints.append(f"{CONFIGURATION}: no example of a named section")
+    for section, lines in blocks:
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as example:
+            example.write(section + "\n" + re.sub(r"^#   ", "", lines, flags=re.M))
+            example.flush()
+            done = subprocess.run(
+                [OUT / "tcpwatchd", "--check-config", "--config", example.name], stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            complaints.append(f"{CONFIGURATION}: the example {section} is refused: {done.stderr.strip()}")
+
+
 def check_commands(complaints):
     """README names each command of tcpwatchctl, and no other."""
     source = "\n".join(path.read_text() for path in tree.files(".c", under=["daemon/ctl"]))
@@ -89,7 +104,7 @@ def check_targets(complaints):
 
 def main():
     complaints = []
-    for check in (check_configuration, check_commands, check_states, check_version, check_targets):
+    for check in (check_configuration, check_examples, check_commands, check_states, check_version, check_targets):
         check(complaints)
     tree.finish(complaints)
 

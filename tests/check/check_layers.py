@@ -27,7 +27,7 @@ LIBRARIES = {
     r"elf|libelf|zlib": {"source"},
     r"ini\.h": {"base"},
     r"microhttpd\.h": {"serve"},
-    r"curl/": {"ctl"},
+    r"curl/": {"alert", "ctl"},
     r"json-c/": {"serve", "alert", "ctl"},
     r"systemd/sd-event\.h": {"source", "alert", "serve", "tcpwatchd", "main"},
     r"systemd/sd-daemon\.h": {"serve", "tcpwatchd", "main"},
@@ -48,6 +48,8 @@ def layer(path):
     if len(parts) > 2:
         return parts[1]
     stem = parts[1].split(".")[0]
+    if stem.startswith("settings_"):
+        stem = "settings"
     return stem if stem in ("main", "settings") else "tcpwatchd"
 
 

@@ -4,11 +4,17 @@
 import re
 import shutil
 import subprocess
+import tempfile
 
 import tree
 
 OUT = tree.ROOT / ".output"
 MAN = tree.ROOT / "packaging/man"
+# Sections that there need not be: what else than these lines --print-config then shows are presets.
+NAMED = """\
+[sink NAME]
+type = journal
+"""
 # A section of the configuration may have a name of the user's: the page calls it NAME.
 NAMED_SECTION = re.compile(r"\[(\w+) [^\]]+\]")
 
@@ -70,10 +76,14 @@ def check_ctl(complaints):
 def presets():
     """{"[section] key = value", …} of all that a configuration can say."""
     found, section = set(), None
-    for line in run("tcpwatchd", "--config", "/dev/null", "--print-config").splitlines():
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as named:
+        named.write(NAMED)
+        named.flush()
+        printed = run("tcpwatchd", "--config", named.name, "--print-config")
+    for line in printed.splitlines():
         if line.startswith("["):
             section = NAMED_SECTION.sub(r"[\1 NAME]", line)
-        elif line:
+        elif line and line not in NAMED.splitlines():
             found.add(f"{section} {line}")
     return found
 

@@ -172,7 +172,8 @@ class Daemon:
         # Tests may share the host with a busy neighbour, whose sockets cost the daemon as much as they please:
         # what is left of the default budget is then too little for a promise.
         settings = {"resync_budget": "50%", **settings}
-        lines = ["[daemon]", f"mode = {mode}", f"control_socket = {self.socket}"]
+        lines = ["[daemon]", f"mode = {mode}", f"control_socket = {self.socket}",
+                 f"state_directory = {self.directory / 'state'}"]
         lines += [f"{key} = {value}" for key, value in settings.items()]
         metrics = {"listen": f"127.0.0.1:{self.port}", **(metrics or {})}
         self.has_metrics = metrics["listen"] != "off"

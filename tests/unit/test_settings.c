@@ -127,12 +127,31 @@ static const char everything[] = "[daemon]\n"
 				 "ring_size = 8M\n"
 				 "resync_budget = 12.5%\n"
 				 "syn_accounting = off\n"
+				 "state_directory = /tmp/x\n"
+				 "evidence_files = off\n"
+				 "evidence_size = 64K\n"
 				 "\n"
 				 "[metrics]\n"
 				 "listen = 0.0.0.0:1\n"
 				 "listen = [::1]:65535\n"
 				 "top = 100\n"
-				 "compat = node_exporter\n";
+				 "compat = node_exporter\n"
+				 "\n"
+				 "[sink mail]\n"
+				 "type = exec\n"
+				 "command = /usr/bin/mail -s 'a b' root\n"
+				 "min_severity = critical\n"
+				 "timeout = 30s\n";
+
+static void check_mail(const struct settings_sink *sink)
+{
+	assert_string_equal(sink->member.name, "mail");
+	assert_int_equal(sink->type, SETTINGS_SINK_EXEC);
+	assert_string_equal(sink->command, "/usr/bin/mail -s 'a b' root");
+	assert_null(sink->url);
+	assert_int_equal(sink->min_severity, SETTINGS_SEVERITY_CRITICAL);
+	assert_true(sink->timeout == UINT64_C(30000000000));
+}
 
 static void test_every_key(void **state)
 {
@@ -153,6 +172,11 @@ static void test_every_key(void **state)
 	assert_string_equal(s->user, "somebody");
 	assert_int_equal(s->seccomp, SETTINGS_SECCOMP_LOG);
 	assert_true(s->compat_node_exporter);
+	assert_string_equal(s->state_directory, "/tmp/x");
+	assert_int_equal(s->evidence_files, 0);
+	assert_int_equal(s->evidence_size, 65536);
+	assert_int_equal(s->sinks.count, 1);
+	check_mail(s->sinks.items);
 }
 
 static void test_what_is_printed_loads_again(void **state)
@@ -303,6 +327,54 @@ static void test_top(void **state)
 	refuses(*state, "[metrics]\ntop = all\n");
 }
 
+static void test_sinks(void **state)
+{
+	static const char *const good[] = {
+		"type = journal",
+		"type = exec\ncommand = /bin/true",
+		"type = webhook\nurl = http://a",
+		"type = webhook\nurl = https://a.example:8443/b/c?d=e%20f",
+		"type = webhook\nurl = http://[::1]:80/x@y",
+		"type = alertmanager\nurl = http://localhost:9093/",
+	};
+	static const char *const bad[] = {
+		"",
+		"type = mail",
+		"type = exec",
+		"type = webhook",
+		"type = alertmanager",
+		"type = journal\nurl = http://a",
+		"type = journal\ncommand = /bin/true",
+		"type = exec\ncommand = /bin/true\nurl = http://a",
+		"type = webhook\nurl = http://a\ncommand = /bin/true",
+		"type = exec\ncommand = true",
+		"type = exec\ncommand = /bin/echo 'a",
+		"type = exec\ncommand =",
+		"type = webhook\nurl = ftp://a",
+		"type = webhook\nurl = file:///etc/passwd",
+		"type = webhook\nurl = a:80",
+		"type = webhook\nurl = http://",
+		"type = webhook\nurl = http://:80/",
+		"type = webhook\nurl = http:///x",
+		"type = webhook\nurl = http://user:password@a/",
+		"type = webhook\nurl = http://a/b c",
+		"type = webhook\nurl = http://a/\x01",
+		"type = journal\nmin_severity = warn",
+		"type = journal\ntimeout = 0s",
+		"type = journal\ntimeout = 11m",
+	};
+	char text[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		snprintf(text, sizeof(text), "[sink a]\n%s\n", good[i]);
+		settings_free(load(*state, text));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(text, sizeof(text), "[sink a]\n%s\n", bad[i]);
+		refuses(*state, text);
+	}
+}
+
 static void test_needs_restart(void **state)
 {
 	static const struct {
@@ -318,6 +390,9 @@ static void test_needs_restart(void **state)
 		{"[metrics]\nlisten = off\n", "listen"},
 		{"[metrics]\nlisten = 127.0.0.1:10924\nlisten = 127.0.0.1:2\n", "listen"},
 		{"[metrics]\ntop = 20\n", NULL},
+		{"[daemon]\nstate_directory = /x\n", "state_directory"},
+		{"[daemon]\nevidence_files = 7\n", NULL},
+		{"[sink a]\ntype = journal\n", NULL},
 		{"[metrics]\ncompat = node_exporter\n", NULL},
 	};
 	_cleanup_(settings_freep) struct settings *now = load(*state, "");
@@ -348,6 +423,7 @@ int main(void)
 		TEST(test_listen_off),
 		TEST(test_limits),
 		TEST(test_top),
+		TEST(test_sinks),
 		TEST(test_needs_restart),
 	};
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The named sections, each with a file of its own. For settings.c and those files alone.
+ */
+#ifndef SETTINGS_GROUPS_H
+#define SETTINGS_GROUPS_H
+
+#include "base/conf.h"
+
+/* In the order of enum settings_severity. */
+extern const char *const settings_severity_words[];
+
+#define SETTINGS_SINK_ROWS 5
+extern const struct conf_row settings_sink_rows[SETTINGS_SINK_ROWS];
+/* As struct conf_group has it. */
+const char *settings_check_sink(const void *member, const char **ret_key);
+
+#endif
