@@ -8,6 +8,7 @@ bindir ?= $(PREFIX)/bin
 sysconfdir ?= /etc
 unitdir ?= $(PREFIX)/lib/systemd/system
 sysusersdir ?= $(PREFIX)/lib/sysusers.d
+catalogdir ?= $(PREFIX)/lib/systemd/catalog
 mandir ?= $(PREFIX)/share/man
 bashdir ?= $(PREFIX)/share/bash-completion/completions
 zshdir ?= $(PREFIX)/share/zsh/site-functions
@@ -40,12 +41,12 @@ else
 tw_cflags += $(HARDENING)
 endif
 
-daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp
+daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp libcurl
 ctl_packages := json-c libcurl
 test_packages := cmocka
 
 # Asked for once, and only when something is compiled: `make help` works before the packages are there.
-packages := $(daemon_packages) libcurl
+packages := $(daemon_packages)
 package_cflags = $(eval package_cflags := $$(shell $(PKG_CONFIG) --cflags $(packages)))$(package_cflags)
 libraries = $(shell $(PKG_CONFIG) --libs $(1))
 
@@ -225,6 +226,7 @@ install: $(programs) ## install the programs with units, manual pages and comple
 	install -D -m 644 packaging/completion/tcpwatchctl.zsh $(DESTDIR)$(zshdir)/_tcpwatchctl
 	install -D -m 644 packaging/completion/tcpwatchctl.fish $(DESTDIR)$(fishdir)/tcpwatchctl.fish
 	install -D -m 644 packaging/systemd/tcpwatch.sysusers $(DESTDIR)$(sysusersdir)/tcpwatch.conf
+	install -D -m 644 packaging/systemd/tcpwatch.catalog $(DESTDIR)$(catalogdir)/tcpwatch.catalog
 	install -D -m 644 packaging/systemd/tcpwatchd.socket $(DESTDIR)$(unitdir)/tcpwatchd.socket
 	install -D -m 644 packaging/systemd/tcpwatchd.service $(DESTDIR)$(unitdir)/tcpwatchd.service
 	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(sbindir)/|' $(DESTDIR)$(unitdir)/tcpwatchd.service
