@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <systemd/sd-event.h>
 
+#include "alert/sinks.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "feed.h"
@@ -36,6 +37,7 @@ struct tcpwatchd {
 	struct rounds *rounds;
 	struct lookups *lookups;
 	struct passes *passes;
+	struct sinks *sinks;
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
@@ -162,6 +164,17 @@ static void on_dated(uint64_t cost_ns, bool first, void *userdata)
 
 /* What those who ask may cause. */
 
+static void fill_sinks(struct serve_status *status, const struct sinks *sinks)
+{
+	status->sink_count = sinks_count(sinks);
+	for (size_t i = 0; i < status->sink_count; i++) {
+		struct serve_sink *sink = &status->sinks[i];
+
+		snprintf(sink->name, sizeof(sink->name), "%s", sinks_name(sinks, i));
+		sink->counts = *sinks_counts(sinks, i);
+	}
+}
+
 static void refresh(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -172,6 +185,7 @@ static void refresh(void *userdata)
 	for (size_t i = 0; i < d->status.program_count; i++)
 		d->status.programs[i] = (struct serve_program){
 			.name = costs[i].program, .run_ns = costs[i].run_ns, .runs = costs[i].runs};
+	fill_sinks(&d->status, d->sinks);
 }
 
 static void read_limits(void *userdata)
@@ -289,6 +303,9 @@ static void reload(struct tcpwatchd *d)
 			  "stays as "
 			  "it was: restart tcpwatchd",
 			  key);
+		settings_free(settings);
+	} else if (sinks_set(d->sinks, settings) < 0) {
+		log_error("reload: the configuration stays as it was");
 		settings_free(settings);
 	} else {
 		rounds_set_budget(d->rounds, settings->resync_budget);
@@ -468,6 +485,8 @@ static int open_all(struct tcpwatchd *d, const char *record_file, struct opener 
 	if (error >= 0)
 		error = open_recording(d, record_file);
 	if (error >= 0)
+		error = sinks_new(d->loop, d->settings, &d->sinks);
+	if (error >= 0)
 		error = open_serve(d);
 	if (error >= 0)
 		error = open_sources(d, opener);
@@ -501,6 +520,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 		return NULL;
 	serve_free(d->serve);
 	passes_free(d->passes);
+	sinks_free(d->sinks);
 	rounds_free(d->rounds);
 	lookups_free(d->lookups);
 	sources_free(d->sources);

@@ -395,6 +395,16 @@ static void emit_program_runs(struct page *p)
 		integer(p, status->programs[i].runs, "program=\"%s\"", status->programs[i].name);
 }
 
+/* Of struct sink_counts. */
+static void emit_sinks(struct page *p)
+{
+	const struct serve_status *status = p->input->status;
+
+	for (size_t i = 0; i < status->sink_count; i++)
+		integer(p, field_of(p, &status->sinks[i].counts), "sink=\"%s\"",
+			status->sinks[i].name);
+}
+
 static void emit_mode(struct page *p)
 {
 	static const char *const modes[] = {"ebpf", "diag"};
@@ -529,6 +539,14 @@ static const struct family families[] = {
 	{"tcpwatch_bpf_runs", COUNTER, "",
 	 "Runs of the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
 	 emit_program_runs, kernel_counts_programs, 0},
+	{"tcpwatch_sink_sent", COUNTER, "",
+	 "Notices of alerts that arrived where a sink of the configuration sends them.", emit_sinks,
+	 NULL, offsetof(struct sink_counts, sent)},
+	{"tcpwatch_sink_failures", COUNTER, "",
+	 "Tries of a sink that failed; an HTTP request is tried again, a command is not.",
+	 emit_sinks, NULL, offsetof(struct sink_counts, failures)},
+	{"tcpwatch_sink_dropped", COUNTER, "", "Notices that a sink gave up, or had no room for.",
+	 emit_sinks, NULL, offsetof(struct sink_counts, dropped)},
 	{"tcpwatch_mode", GAUGE, "",
 	 "1 for the way in which the kernel is watched: ebpf by events, diag by polling.",
 	 emit_mode, NULL, 0},

@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert/sink.h"
 #include "model/model.h"
+#include "settings.h"
 
 /* Why a round of dumps was made. X(NAME, label) */
 #define RESYNC_CAUSES(X)                                    \
@@ -37,6 +39,12 @@ struct serve_program {
 	uint64_t runs;
 };
 
+/* One [sink NAME], or the journal where there is none. */
+struct serve_sink {
+	char name[SINK_NAME_SIZE];
+	struct sink_counts counts;
+};
+
 struct serve_status {
 	const char *mode;      /* "ebpf" or "diag" */
 	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
@@ -61,6 +69,9 @@ struct serve_status {
 	struct serve_program
 		programs[SERVE_PROGRAMS]; /* up to program_count; 0: the kernel does not count */
 	size_t program_count;
+
+	struct serve_sink sinks[SETTINGS_SINKS_MAX]; /* up to sink_count */
+	size_t sink_count;
 };
 
 #endif

@@ -268,7 +268,14 @@ static void test_status(void **state)
 	f->status.start_unix_ns = UINT64_C(1790000000250000000);
 	f->status.programs[0] = (struct serve_program){"transitions", SECOND / 2, 12};
 	f->status.program_count = 1;
+	f->status.sinks[0] = (struct serve_sink){"journal", {.sent = 3}};
+	f->status.sinks[1] = (struct serve_sink){"on-call", {.failures = 4, .dropped = 5}};
+	f->status.sink_count = 2;
 	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_sink_sent_total{sink=\"journal\"} 3");
+	has(page, "tcpwatch_sink_sent_total{sink=\"on-call\"} 0");
+	has(page, "tcpwatch_sink_failures_total{sink=\"on-call\"} 4");
+	has(page, "tcpwatch_sink_dropped_total{sink=\"on-call\"} 5");
 	has(page, "tcpwatch_mode{mode=\"ebpf\"} 0");
 	has(page, "tcpwatch_mode{mode=\"diag\"} 1");
 	has(page, "tcpwatch_resyncs_total{cause=\"drift\"} 4");
