@@ -45,7 +45,9 @@ static int find_user(const char *name, struct privileges *p)
 
 int privileges_plan(const struct settings *settings, struct privileges *ret)
 {
-	struct privileges p = {.change = geteuid() == 0, .seccomp = settings->seccomp};
+	struct privileges p = {.change = geteuid() == 0,
+			       .seccomp = settings->seccomp,
+			       .commands = settings_have_commands(settings)};
 	int error = p.change ? find_user(settings->user, &p) : 0;
 
 	if (!error)
@@ -142,7 +144,7 @@ int privileges_drop(const struct privileges *p, bool (*blind)(void *userdata), v
 			  strerror(-error));
 		return error;
 	}
-	error = sandbox_daemon(p->seccomp);
+	error = p->commands ? sandbox_daemon_with_commands(p->seccomp) : sandbox_daemon(p->seccomp);
 	if (error)
 		log_error("the filter of system calls cannot be put up: %s; the kernel needs "
 			  "CONFIG_SECCOMP_FILTER, or set seccomp = off",

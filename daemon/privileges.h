@@ -16,6 +16,7 @@ struct privileges {
 	uid_t user;  /* whom to change to */
 	gid_t group;
 	enum settings_seccomp seccomp;
+	bool commands; /* a sink starts some */
 };
 
 /*

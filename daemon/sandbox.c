@@ -179,6 +179,48 @@ static const struct rule daemon_rules[] = {
 	{.name = "uname"},
 };
 
+/*
+ * A filter holds for the commands of exec sinks too, and nobody knows what these will call: so it
+ * is the other way round where there are some, and what no command for an alert has to do is
+ * refused.
+ */
+static const struct rule refused_rules[] = {
+	{.name = "add_key"},
+	{.name = "bpf", .only = EQUAL(0, BPF_BTF_LOAD)},
+	{.name = "bpf", .only = EQUAL(0, BPF_LINK_CREATE)},
+	{.name = "bpf", .only = EQUAL(0, BPF_MAP_CREATE)},
+	{.name = "bpf", .only = EQUAL(0, BPF_OBJ_PIN)},
+	{.name = "bpf", .only = EQUAL(0, BPF_PROG_LOAD)},
+	{.name = "bpf", .only = EQUAL(0, BPF_RAW_TRACEPOINT_OPEN)},
+	{.name = "chroot"},
+	{.name = "clone", .only = MASKED(0, CLONE_NEWUSER, CLONE_NEWUSER)},
+	{.name = "delete_module"},
+	{.name = "finit_module"},
+	{.name = "fsopen"},
+	{.name = "init_module"},
+	{.name = "io_uring_setup"},
+	{.name = "kexec_file_load"},
+	{.name = "kexec_load"},
+	{.name = "keyctl"},
+	{.name = "mount"},
+	{.name = "move_mount"},
+	{.name = "open_by_handle_at"},
+	{.name = "open_tree"},
+	{.name = "perf_event_open"},
+	{.name = "pivot_root"},
+	{.name = "process_vm_readv"},
+	{.name = "process_vm_writev"},
+	{.name = "ptrace"},
+	{.name = "reboot"},
+	{.name = "request_key"},
+	{.name = "setns"},
+	{.name = "swapoff"},
+	{.name = "swapon"},
+	{.name = "umount2"},
+	{.name = "unshare"},
+	{.name = "userfaultfd"},
+};
+
 static int add(scmp_filter_ctx filter, uint32_t action, const struct rule *rules, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -218,6 +260,26 @@ static int load(enum settings_seccomp mode, const struct rule *rules, size_t cou
 		error = add(filter, SCMP_ACT_ALLOW, common_rules, ARRAY_SIZE(common_rules));
 	if (!error)
 		error = add(filter, SCMP_ACT_ALLOW, rules, count);
+	if (!error)
+		error = refuse_clone3(filter);
+	if (!error)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	return error;
+}
+
+int sandbox_daemon_with_commands(enum settings_seccomp mode)
+{
+	uint32_t action = mode == SETTINGS_SECCOMP_LOG ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(EPERM);
+	scmp_filter_ctx filter;
+	int error;
+
+	if (mode == SETTINGS_SECCOMP_OFF)
+		return 0;
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return -ENOMEM;
+	error = add(filter, action, refused_rules, ARRAY_SIZE(refused_rules));
 	if (!error)
 		error = refuse_clone3(filter);
 	if (!error)

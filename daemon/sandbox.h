@@ -15,4 +15,7 @@
 int sandbox_daemon(enum settings_seccomp mode);
 int sandbox_opener(enum settings_seccomp mode);
 
+/* For a daemon that starts other programs: only refuses, with EPERM, what these should not need. */
+int sandbox_daemon_with_commands(enum settings_seccomp mode);
+
 #endif

@@ -397,10 +397,22 @@ void settings_visit(const struct settings *s, conf_visitor visitor, void *userda
 	conf_visit(&table, s, visitor, userdata);
 }
 
+bool settings_have_commands(const struct settings *s)
+{
+	const struct settings_sink *sinks = s->sinks.items;
+
+	for (size_t i = 0; i < s->sinks.count; i++)
+		if (sinks[i].type == SETTINGS_SINK_EXEC)
+			return true;
+	return false;
+}
+
 const char *settings_needs_restart(const struct settings *now, const struct settings *then)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].restart && !conf_equal(&rows[i], now, then))
 			return rows[i].key;
+	if (settings_have_commands(then) && !settings_have_commands(now))
+		return "that there is a sink of type = exec";
 	return NULL;
 }

@@ -85,6 +85,8 @@ static inline void settings_freep(struct settings **s)
 void settings_print(const struct settings *s, FILE *out);
 /* The same, key by key. */
 void settings_visit(const struct settings *s, conf_visitor visitor, void *userdata);
+/* Whether a sink starts other programs, which the filter of system calls must then allow. */
+bool settings_have_commands(const struct settings *s);
 /* The first key of which a change wants a restart, or NULL when a reload can take all of it. */
 const char *settings_needs_restart(const struct settings *now, const struct settings *then);
 

@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -266,11 +267,43 @@ static void test_log_and_off(void **state)
 	assert_int_equal(end_of(sandbox_opener, SETTINGS_SECCOMP_OFF, load_program), 0);
 }
 
+static void ask_to_unshare_nothing(void)
+{
+	end(unshare(0) == 0 ? EXIT_FAILURE : errno == EPERM ? EXIT_SUCCESS : 2);
+}
+
+/* What a shell does for its living: processes, pipes, files, signals. */
+static void run_script(void)
+{
+	char *const words[] = {
+		"sh", "-c", "test \"$(echo a | cat; ls /)\" && sleep 0 & wait; kill -0 $$", NULL};
+	int status = -1;
+	pid_t pid;
+
+	if (posix_spawn(&pid, "/bin/sh", NULL, NULL, words, environ) != 0)
+		end(2);
+	waitpid(pid, &status, 0);
+	end(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void test_with_commands(void **state)
+{
+	sandbox_fn *sandbox = sandbox_daemon_with_commands;
+
+	(void)state;
+	assert_int_equal(end_of(sandbox, SETTINGS_SECCOMP_ENFORCE, run_script), EXIT_SUCCESS);
+	assert_int_equal(end_of(sandbox, SETTINGS_SECCOMP_ENFORCE, ask_to_unshare_nothing),
+			 EXIT_SUCCESS);
+	assert_int_equal(end_of(sandbox, SETTINGS_SECCOMP_OFF, ask_to_unshare_nothing),
+			 EXIT_FAILURE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_enforce),
 		cmocka_unit_test(test_log_and_off),
+		cmocka_unit_test(test_with_commands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,6 +393,8 @@ static void test_needs_restart(void **state)
 		{"[daemon]\nstate_directory = /x\n", "state_directory"},
 		{"[daemon]\nevidence_files = 7\n", NULL},
 		{"[sink a]\ntype = journal\n", NULL},
+		{"[sink a]\ntype = exec\ncommand = /bin/true\n",
+		 "that there is a sink of type = exec"},
 		{"[metrics]\ncompat = node_exporter\n", NULL},
 	};
 	_cleanup_(settings_freep) struct settings *now = load(*state, "");
