@@ -144,6 +144,7 @@ static int run_daemon(struct settings *settings, const struct arguments *argumen
 	setpriority(PRIO_PROCESS, 0, NICE);
 	raise_descriptor_limit();
 	make_runtime_directory(settings, &privileges);
+	privileges_make_directory(&privileges, settings->state_directory);
 	error = start_opener(settings, &privileges, &opener);
 	if (!error)
 		error = tcpwatchd_new(settings, arguments->config_file, arguments->record_file,
