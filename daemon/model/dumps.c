@@ -134,6 +134,8 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 {
 	struct owner owner = owner_of_row(m, row);
 
+	c->outgoing = row->kind != TW_SOCKET_REQUEST && row->state != TW_LISTEN &&
+		      ledger_is_outgoing(m, n, row->sport);
 	c->owner = owners_take(m->owners, &owner);
 	if (ledger_insert(m, c)) {
 		note_undated(m, row);
@@ -179,7 +181,7 @@ static void row_full(struct model *m, struct netns *n, struct connection *row_co
 	if (c->flags & CONNECTION_GONE)
 		return;
 	if (!c->sport)
-		c->sport = row->sport;
+		ledger_set_addresses(m, c, row_connection);
 	if (c->state != row->state && !ledger_newer_than_dump(c, n)) {
 		drifted(m, n, c->state);
 		ledger_correct(m, c, row->state, n->dump_ns);

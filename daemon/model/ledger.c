@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "model/ledger.h"
 
-/* Counts a connection of the table in (1) or out (-1), as it is now. */
-static void count(struct model *m, const struct connection *c, int32_t by)
+/* Linux's own, where a namespace's is not told: INET_DEFAULT_PORT_RANGE. */
+#define PORT_LOW_DEFAULT 32768U
+#define PORT_HIGH_DEFAULT 60999U
+
+/* Counts a connection of the table in (1) or out (-1), as it is now. other: the state that it comes
+ * from or goes to, 0 for none. */
+static void count(struct model *m, const struct connection *c, unsigned other, int32_t by)
 {
 	struct netns *n = ledger_netns(m, c);
 
@@ -12,6 +19,10 @@ static void count(struct model *m, const struct connection *c, int32_t by)
 	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2)
 		n->minis += (uint32_t)by;
 	owners_count(m->owners, c->owner, c->state, by);
+	if (by > 0)
+		tallies_enter(m->tallies, c, other);
+	else
+		tallies_leave(m->tallies, c, other);
 }
 
 void ledger_explained(struct netns *n, const struct connection *c, int32_t by)
@@ -27,30 +38,34 @@ void ledger_explained(struct netns *n, const struct connection *c, int32_t by)
 
 void ledger_move(struct model *m, struct connection *c, unsigned state, uint64_t time_ns)
 {
-	count(m, c, -1);
+	unsigned from = c->state;
+
+	count(m, c, state, -1);
 	c->flags |= CONNECTION_EXACT;
 	table_move(m->table, c, state, time_ns);
-	count(m, c, 1);
+	count(m, c, from, 1);
 }
 
 void ledger_correct(struct model *m, struct connection *c, unsigned state, uint64_t time_ns)
 {
-	count(m, c, -1);
+	unsigned from = c->state;
+
+	count(m, c, state, -1);
 	c->flags &= (uint8_t)~CONNECTION_EXACT;
 	table_move(m->table, c, state, time_ns);
-	count(m, c, 1);
+	count(m, c, from, 1);
 }
 
 void ledger_make_mini(struct model *m, struct connection *c)
 {
-	count(m, c, -1);
+	count(m, c, c->state, -1);
 	table_make_mini(m->table, c);
-	count(m, c, 1);
+	count(m, c, c->state, 1);
 }
 
 void ledger_drop(struct model *m, struct connection *c)
 {
-	count(m, c, -1);
+	count(m, c, 0, -1);
 	owners_drop(m->owners, c->owner);
 	table_remove(m->table, c);
 }
@@ -72,7 +87,7 @@ void ledger_end(struct model *m, struct connection *c)
 		ledger_drop(m, c);
 		return;
 	}
-	count(m, c, -1);
+	count(m, c, 0, -1);
 	owners_drop(m->owners, c->owner);
 	c->owner = OWNER_UNKNOWN;
 	c->flags |= CONNECTION_GONE;
@@ -83,10 +98,31 @@ void ledger_set_owner(struct model *m, struct connection *c, const struct owner 
 {
 	uint32_t before = c->owner;
 
+	tallies_leave(m->tallies, c, 0);
 	c->owner = owners_take(m->owners, owner);
 	owners_count(m->owners, c->owner, c->state, 1);
 	owners_count(m->owners, before, c->state, -1);
 	owners_drop(m->owners, before);
+	tallies_enter(m->tallies, c, 0);
+}
+
+void ledger_set_addresses(struct model *m, struct connection *c, const struct connection *from)
+{
+	tallies_leave(m->tallies, c, 0);
+	memcpy(c->saddr, from->saddr, sizeof(c->saddr));
+	memcpy(c->daddr, from->daddr, sizeof(c->daddr));
+	c->sport = from->sport;
+	c->dport = from->dport;
+	tallies_enter(m->tallies, c, 0);
+}
+
+bool ledger_is_outgoing(const struct model *m, const struct netns *n, uint16_t sport)
+{
+	bool told = n->limits.port_high;
+
+	return sport >= (told ? n->limits.port_low : PORT_LOW_DEFAULT) &&
+	       sport <= (told ? n->limits.port_high : PORT_HIGH_DEFAULT) &&
+	       !listeners_port(m->listeners, n->inum, sport);
 }
 
 void ledger_disown(struct model *m, struct connection *c)
@@ -120,7 +156,7 @@ struct connection *ledger_insert(struct model *m, const struct connection *conne
 		c = table_insert(m->table, connection);
 	}
 	if (c)
-		count(m, c, 1);
+		count(m, c, 0, 1);
 	else
 		owners_drop(m->owners, connection->owner);
 	return c;

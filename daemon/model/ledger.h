@@ -23,6 +23,7 @@ struct model {
 	struct ages ages;
 	uint64_t undated;
 	struct owners *owners;
+	struct tallies *tallies;
 	struct netns_table *netns;
 	struct listeners *listeners;
 	bool looked; /* the listeners' queues are told; else they are counted from dumps */
@@ -92,6 +93,11 @@ void ledger_end(struct model *m, struct connection *c);
 void ledger_drop_gone(struct model *m);
 /* Of one that is in the table. */
 void ledger_set_owner(struct model *m, struct connection *c, const struct owner *owner);
+/* Of one that is in the table: its addresses are known now. */
+void ledger_set_addresses(struct model *m, struct connection *c, const struct connection *from);
+/* Whether a connection of which nobody saw the beginning is an outgoing one: a guess, by its port.
+ */
+bool ledger_is_outgoing(const struct model *m, const struct netns *n, uint16_t sport);
 /* No process has a descriptor of it any more; who closed it is still known. */
 void ledger_disown(struct model *m, struct connection *c);
 /* Completes the owner with what is known of those who listen on the port. */

@@ -13,7 +13,8 @@ int model_new(uint32_t max_connections, struct model **ret)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
 	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
-	    segments_new(&m->segments) < 0) {
+	    segments_new(&m->segments) < 0 ||
+	    tallies_new(m->table, m->owners, m->netns, &m->tallies) < 0) {
 		model_free(m);
 		return -ENOMEM;
 	}
@@ -28,6 +29,7 @@ struct model *model_free(struct model *m)
 		return NULL;
 	table_free(m->table);
 	owners_free(m->owners);
+	tallies_free(m->tallies);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
 	segments_free(m->segments);
@@ -88,6 +90,19 @@ static struct owner owner_of_event(const struct model *m, const struct tw_event 
 	return owner;
 }
 
+/* An end that connect() made, as far as the transition tells. */
+static bool outgoing_by_event(const struct model *m, const struct netns *n,
+			      const struct tw_event *e)
+{
+	bool outgoing = e->old_state == TW_CLOSE || e->old_state == TW_SYN_SENT;
+
+	if (e->new_state == TW_LISTEN)
+		outgoing = false;
+	else if (!outgoing && e->old_state != TW_LISTEN && e->old_state != TW_SYN_RECV)
+		outgoing = ledger_is_outgoing(m, n, e->sport);
+	return outgoing;
+}
+
 static void addresses_of_event(const struct tw_event *e, struct connection *c)
 {
 	memcpy(c->saddr, e->saddr, sizeof(c->saddr));
@@ -108,6 +123,7 @@ static struct connection connection_of_event(struct model *m, int netns, const s
 		.flags = flags | CONNECTION_EXACT | (e->family == AF_INET6 ? CONNECTION_IPV6 : 0),
 	};
 
+	c.outgoing = outgoing_by_event(m, netns_at(m->netns, (size_t)netns), e);
 	addresses_of_event(e, &c);
 	if (flags & CONNECTION_MINI || e->flags & TW_EVENT_DEAD)
 		owner.kind = OWNER_KIND_KERNEL;
@@ -180,6 +196,14 @@ static void observe_duration(struct model *m, const struct connection *c, const 
 		stats_duration(&m->stats, c->state, e->time_ns - c->entered_ns);
 }
 
+static void complete_addresses(struct model *m, struct connection *c, const struct tw_event *e)
+{
+	struct connection told = *c;
+
+	addresses_of_event(e, &told);
+	ledger_set_addresses(m, c, &told);
+}
+
 static void event_change(struct model *m, int netns, struct connection *c, const struct tw_event *e)
 {
 	stats_transition(&m->stats, e->old_state, e->new_state);
@@ -194,7 +218,7 @@ static void event_change(struct model *m, int netns, struct connection *c, const
 	if (e->old_state == TW_SYN_SENT || e->old_state == TW_SYN_RECV) {
 		/* the local port and address are chosen after the first event: inet_hash_connect()
 		 */
-		addresses_of_event(e, c);
+		complete_addresses(m, c, e);
 		replace_shadow(m, c);
 	}
 }
@@ -223,7 +247,7 @@ static void become_mini(struct model *m, int netns, struct connection *c, const 
 		return;
 	}
 	if (!c->sport)
-		addresses_of_event(e, c);
+		complete_addresses(m, c, e);
 	replace_shadow(m, c);
 	ledger_disown(m, c);
 	ledger_make_mini(m, c);
@@ -241,10 +265,13 @@ static void event_close(struct model *m, int netns, struct connection *c, const 
 		if (c)
 			observe_duration(m, c, e);
 	}
-	if (e->old_state == TW_SYN_SENT)
+	if (e->old_state == TW_SYN_SENT) {
 		m->stats.connect_failures[connect_failure_of(e)]++;
-	else if (e->old_state != TW_LISTEN)
+		if (c)
+			tallies_failed(m->tallies, c, connect_failure_of(e), e->time_ns);
+	} else if (e->old_state != TW_LISTEN) {
 		m->stats.closed[close_reason_of(e, mini)]++;
+	}
 
 	if (mini)
 		become_mini(m, netns, c, e, mini);
@@ -481,6 +508,7 @@ void model_tick(struct model *m, const struct tw_tick *tick)
 	ledger_time(m, tick->time_ns);
 	expire_time_wait(m);
 	table_advance(m->table, m->now_ns);
+	tallies_advance(m->tallies, m->now_ns);
 	stats_sample(&m->stats, m->now_ns);
 }
 
@@ -539,6 +567,11 @@ const struct ages *model_ages(const struct model *m)
 const struct netns_table *model_netns(const struct model *m)
 {
 	return m->netns;
+}
+
+struct tallies *model_tallies(struct model *m)
+{
+	return m->tallies;
 }
 
 const struct owners *model_owners(const struct model *m)

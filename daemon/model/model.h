@@ -23,6 +23,7 @@
 #include "model/segments.h"
 #include "model/stats.h"
 #include "model/table.h"
+#include "model/tallies.h"
 
 #include <tcpwatch/record.h>
 
@@ -88,6 +89,7 @@ uint64_t model_unowned(const struct model *m, unsigned state);
 const struct stats *model_stats(const struct model *m);
 const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);
+struct tallies *model_tallies(struct model *m); /* for those who want something counted */
 const struct owners *model_owners(const struct model *m);
 /* Connections that got another owner by the last pass over all descriptors. */
 uint32_t model_pass_changes(const struct model *m);

@@ -47,15 +47,16 @@ struct connection {
 	uint8_t daddr[16];
 	uint16_t sport; /* host byte order; 0: not known yet */
 	uint16_t dport;
-	uint16_t netns;      /* index: see netns.h */
-	uint8_t state : 4;   /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
-	uint8_t marks : 4;   /* the table's own: how many of its state's marks it has passed */
-	uint8_t flags;       /* enum connection_flag */
-	uint32_t owner : 31; /* index: see owners.h */
-	uint32_t missed : 1; /* no descriptor was met by the last pass */
-	uint32_t chain;      /* the table's own */
-	uint32_t older;      /* the table's own */
-	uint32_t newer;      /* the table's own */
+	uint16_t netns;        /* index: see netns.h */
+	uint8_t state : 4;     /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
+	uint8_t marks : 4;     /* the table's own: how many of its state's marks it has passed */
+	uint8_t flags;         /* enum connection_flag */
+	uint32_t owner : 30;   /* index: see owners.h */
+	uint32_t missed : 1;   /* no descriptor was met by the last pass */
+	uint32_t outgoing : 1; /* by connect(), and not accepted; a guess where it is older */
+	uint32_t chain;        /* the table's own */
+	uint32_t older;        /* the table's own */
+	uint32_t newer;        /* the table's own */
 };
 
 _Static_assert(sizeof(struct connection) == 72, "72 of the 80 bytes that a socket may cost");

@@ -30,6 +30,22 @@
 	(TW_STATES_ALL & ~(TW_STATE_BIT(TW_SYN_RECV) | TW_STATE_BIT(TW_FIN_WAIT2) | \
 			   TW_STATE_BIT(TW_TIME_WAIT))) /* whose sockets all send events */
 
+#define ALL_KINDS UINT32_MAX
+
+static const struct tallies_spec tally_specs[] = {
+	{TALLIES_BY_HOST, TW_STATE_BIT(TW_CLOSE_WAIT), ALL_KINDS, 0, 0},
+	{TALLIES_BY_NETNS, TW_STATE_BIT(TW_ESTABLISHED) | TW_STATE_BIT(TW_CLOSE_WAIT),
+	 1U << OWNER_KIND_PROCESS | 1U << OWNER_KIND_UNKNOWN, 0, 0},
+	{TALLIES_BY_LISTENER, TW_STATE_BIT(TW_SYN_SENT) | TW_STATE_BIT(TW_ESTABLISHED), ALL_KINDS,
+	 0, 0},
+	{TALLIES_BY_PORT, TW_STATES_ALL, ALL_KINDS, 0, 0},
+	{TALLIES_BY_REMOTE, TW_STATE_BIT(TW_FIN_WAIT2), ALL_KINDS, 5 * NSEC_PER_MSEC, 0},
+	{TALLIES_BY_NETNS, TW_STATE_BIT(TW_ESTABLISHED), ALL_KINDS, 20 * NSEC_PER_MSEC, 0},
+	{TALLIES_BY_PROCESS, TW_STATES_ALL, ALL_KINDS, 0, 0},
+	{TALLIES_BY_UNIT, TW_STATES_ALL, ALL_KINDS, 0, 0},
+	{TALLIES_BY_DESTINATION, TW_STATES_ALL, ALL_KINDS, 0, 0},
+};
+
 /* A pair of addresses, at which the kernel has one socket at most. */
 struct place {
 	struct socket s; /* whose cookie stays when the socket may connect again */
@@ -42,6 +58,8 @@ struct place {
 struct world {
 	uint64_t seed, random, now_ns, cookie;
 	struct model *m;
+	struct tally *tallies[ARRAY_SIZE(tally_specs)];
+	uint64_t tallied;
 	struct place places[NAMESPACES][LISTENERS + PLACES];
 
 	/* what is odd in this one */
@@ -108,6 +126,11 @@ static void change(struct world *w, struct place *p, unsigned state, uint16_t er
 	struct tw_event e = event_of(&p->s, p->state ? p->state : TW_CLOSE, state, w->now_ns);
 
 	e.flags = p->flags;
+	e.cgroup = 7 + p->s.sport % 3;
+	if (chance(w, 50) && !(e.flags & TW_EVENT_DEAD)) {
+		e.flags |= TW_EVENT_PROCESS;
+		e.pid = 1 + below(w, 4);
+	}
 	e.error = error;
 	p->state = state == TW_CLOSE ? 0 : (uint8_t)state;
 	p->entered_ns = w->now_ns;
@@ -414,12 +437,37 @@ static uint32_t drift_of(const struct world *w, const struct model_drift *drift)
 	return drift->total - (w->bounded ? drift->by_state[TW_SYN_RECV] : 0);
 }
 
+/* What a tally has counted as connections came and went is what one finds that begins now. */
+static void check_tally(struct world *w, size_t i)
+{
+	struct tally *anew;
+	struct tally_key key;
+	uint32_t count;
+	uint64_t sum = 0, sum_anew = 0;
+
+	assert_world(w, tallies_add(model_tallies(w->m), &tally_specs[i], &anew) == 0);
+	table_advance(model_table(w->m), w->now_ns);
+	tally_change_all(anew);
+	while (tally_next_changed(anew, &key, &count)) {
+		assert_world(w, tally_get(w->tallies[i], &key) == count);
+		sum_anew += count;
+	}
+	tally_change_all(w->tallies[i]);
+	while (tally_next_changed(w->tallies[i], &key, &count))
+		sum += count;
+	assert_world(w, sum == sum_anew && !tally_other(w->tallies[i]));
+	w->tallied += sum;
+	tallies_remove(model_tallies(w->m), anew);
+}
+
 static void check_round(struct world *w, const struct model_drift *drift)
 {
 	bool full = w->states == TW_STATES_ALL && !w->broken;
 	uint32_t exact = w->broken ? 0 : w->states;
 
 	assert_world(w, model_consistent(w->m));
+	for (size_t i = 0; i < ARRAY_SIZE(tally_specs); i++)
+		check_tally(w, i);
 	assert_world(w, w->unhealed || w->lags || !drift_of(w, drift));
 	if (full) {
 		w->known = true;
@@ -531,6 +579,9 @@ static void make_world(struct world *w, uint64_t seed)
 	/* at the bound, an old kernel's child is taken for one of the untracked in SYN_RECV */
 	w->old = !w->bounded && chance(w, 30);
 	assert_int_equal(model_new(w->bounded ? 1 + below(w, 50) : 1000, &w->m), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(tally_specs); i++)
+		assert_int_equal(tallies_add(model_tallies(w->m), &tally_specs[i], &w->tallies[i]),
+				 0);
 	for (unsigned netns = 0; netns < NAMESPACES; netns++)
 		for (unsigned i = 0; i < LISTENERS + PLACES; i++)
 			w->places[netns][i].s = (struct socket){
