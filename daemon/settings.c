@@ -241,6 +241,15 @@ static const struct conf_row rows[] = {
 
 static const struct conf_group groups[] = {
 	{
+		.section = "alert",
+		.rows = settings_alert_rows,
+		.n_rows = SETTINGS_ALERT_ROWS,
+		.size = sizeof(struct settings_alert),
+		.offset = offsetof(struct settings, alerts),
+		.members_max = SETTINGS_ALERTS_MAX,
+		.check = settings_check_alert,
+	},
+	{
 		.section = "sink",
 		.rows = settings_sink_rows,
 		.n_rows = SETTINGS_SINK_ROWS,
@@ -259,6 +268,7 @@ static const struct conf_table table = {
 };
 
 _Static_assert(ARRAY_SIZE(rows) <= CONF_ROWS_MAX, "conf_read() has a bit for each row");
+_Static_assert(SETTINGS_ALERT_ROWS <= CONF_GROUP_ROWS_MAX, "a member keeps the place of each");
 _Static_assert(SETTINGS_SINK_ROWS <= CONF_GROUP_ROWS_MAX, "a member keeps the place of each");
 
 static int is_dropin(const struct dirent *entry)

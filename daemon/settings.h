@@ -43,6 +43,67 @@ struct settings_sink {
 	uint64_t timeout; /* ns */
 };
 
+enum settings_source {
+	SETTINGS_SOURCE_STATE,
+	SETTINGS_SOURCE_ACCEPT_QUEUE,
+	SETTINGS_SOURCE_SYN_QUEUE,
+	SETTINGS_SOURCE_SYN_RATE,         /* a second */
+	SETTINGS_SOURCE_SYN_COOKIES,      /* sent a second */
+	SETTINGS_SOURCE_EPHEMERAL_PORTS,  /* in use for one destination */
+	SETTINGS_SOURCE_CONNECT_FAILURES, /* in the last minute */
+	SETTINGS_SOURCES
+};
+enum settings_scope {
+	SETTINGS_SCOPE_HOST,
+	SETTINGS_SCOPE_NETNS,
+	SETTINGS_SCOPE_LISTENER,
+	SETTINGS_SCOPE_PORT,
+	SETTINGS_SCOPE_REMOTE,
+	SETTINGS_SCOPE_PROCESS,
+	SETTINGS_SCOPE_UNIT,
+	SETTINGS_SCOPES
+};
+enum settings_held_by {
+	SETTINGS_HELD_BY_ANY,
+	SETTINGS_HELD_BY_PROCESS,
+	SETTINGS_HELD_BY_UNACCEPTED,
+	SETTINGS_HELD_BY_KERNEL
+};
+enum settings_reason {
+	SETTINGS_REASON_ANY,
+	SETTINGS_REASON_REFUSED,
+	SETTINGS_REASON_TIMED_OUT,
+	SETTINGS_REASON_UNREACHABLE,
+	SETTINGS_REASON_NO_PORT,
+	SETTINGS_REASON_OTHER
+};
+
+#define SETTINGS_ALERTS_MAX 64 /* rules: more than anybody tends */
+
+/* [alert NAME] */
+struct settings_alert {
+	struct conf_member member;
+	bool enabled;
+	enum settings_source source;
+	unsigned int state; /* see settings_alert_state() */
+	enum settings_held_by held_by;
+	enum settings_reason reason; /* of failed calls of connect() */
+	enum settings_scope scope;
+	struct conf_level above;
+	struct conf_level clear_below; /* number is 0: it clears when it is not above any more */
+	uint64_t older_than;           /* ns; 0: whatever their age */
+	uint64_t hold;                 /* for: ns */
+	uint64_t growing;              /* ns without a fall; 0: not asked for */
+	uint64_t repeat;               /* ns; 0: never */
+	enum settings_severity severity;
+};
+
+/* For source = state: an enum tw_tcp_state. */
+static inline unsigned settings_alert_state(const struct settings_alert *alert)
+{
+	return alert->state + 1;
+}
+
 struct settings {
 	/* [daemon] */
 	enum settings_mode mode;
@@ -64,7 +125,8 @@ struct settings {
 	uint64_t top;                      /* ports with series of their own */
 	bool compat_node_exporter;
 
-	struct conf_members sinks; /* of struct settings_sink */
+	struct conf_members alerts; /* of struct settings_alert */
+	struct conf_members sinks;  /* of struct settings_sink */
 };
 
 /*
@@ -87,6 +149,10 @@ void settings_print(const struct settings *s, FILE *out);
 void settings_visit(const struct settings *s, conf_visitor visitor, void *userdata);
 /* Whether a sink starts other programs, which the filter of system calls must then allow. */
 bool settings_have_commands(const struct settings *s);
+const char *settings_source_word(enum settings_source source);
+const char *settings_scope_word(enum settings_scope scope);
+/* Whether two rules of the same name say the same. */
+bool settings_alert_equal(const struct settings_alert *a, const struct settings_alert *b);
 /* The first key of which a change wants a restart, or NULL when a reload can take all of it. */
 const char *settings_needs_restart(const struct settings *now, const struct settings *then);
 

@@ -10,9 +10,13 @@
 /* In the order of enum settings_severity. */
 extern const char *const settings_severity_words[];
 
+/* Rows and checks as struct conf_group has them. */
+#define SETTINGS_ALERT_ROWS 13
+extern const struct conf_row settings_alert_rows[SETTINGS_ALERT_ROWS];
+const char *settings_check_alert(const void *member, const char **ret_key);
+
 #define SETTINGS_SINK_ROWS 5
 extern const struct conf_row settings_sink_rows[SETTINGS_SINK_ROWS];
-/* As struct conf_group has it. */
 const char *settings_check_sink(const void *member, const char **ret_key);
 
 #endif
