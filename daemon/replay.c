@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "alert/alerts.h"
+#include "alert/notice_json.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "feed.h"
@@ -10,8 +12,13 @@
 #include "replay.h"
 #include "serve/json.h"
 
+/* As the daemon drains a busy ring. */
+#define DRAIN_NS (20 * NSEC_PER_MSEC)
+
 struct replay {
 	struct model *model;
+	struct alerts *alerts;
+	uint64_t drained_ns;
 	struct serve_status status;
 	struct model_drift drift;
 	uint64_t first_ns;
@@ -29,6 +36,18 @@ static void on_full_round(struct replay *r, const struct tw_round *round)
 	r->status.last_resync_ns = round->time_ns - r->round_ns;
 }
 
+static void evaluate(struct replay *r, enum tw_record_type type)
+{
+	uint64_t now = model_now_ns(r->model);
+
+	if (type == TW_RECORD_TICK) {
+		alerts_tick(r->alerts);
+	} else if (now - r->drained_ns >= DRAIN_NS) {
+		r->drained_ns = now;
+		alerts_changed(r->alerts);
+	}
+}
+
 static void on_record(enum tw_record_type type, const void *body, void *userdata)
 {
 	struct replay *r = userdata;
@@ -42,6 +61,30 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		on_full_round(r, round);
 	if (!r->first_ns)
 		r->first_ns = model_now_ns(r->model);
+	evaluate(r, type);
+}
+
+/* One line each, before the status. */
+static void print_notice(const struct notice *notice, void *userdata)
+{
+	struct json_object *row = notice_json(notice);
+	_cleanup_free_ char *text = row ? notice_json_text(row) : NULL;
+
+	(void)userdata;
+	if (text)
+		puts(text);
+	json_object_put(row);
+}
+
+static int open_alerts(struct replay *r, const struct settings *settings)
+{
+	const struct alerts_calls calls = {.announce = print_notice};
+	int error = alerts_new(r->model, 0, &calls, &r->alerts);
+
+	if (error >= 0)
+		error = alerts_set(r->alerts, settings, 0);
+	r->status.alerts = r->alerts;
+	return error;
 }
 
 static void print_status(struct replay *r)
@@ -64,9 +107,12 @@ int replay_run(const struct settings *settings, const char *path)
 			  (unsigned long long)settings->max_connections);
 		return error;
 	}
-	error = recording_read(path, on_record, &r);
+	error = open_alerts(&r, settings);
+	if (!error)
+		error = recording_read(path, on_record, &r);
 	if (!error)
 		print_status(&r);
+	alerts_free(r.alerts);
 	model_free(r.model);
 	return error;
 }

@@ -85,7 +85,8 @@ static size_t count_namespaces(const struct netns_table *namespaces)
 	return found;
 }
 
-void supervisor_describe(const struct model *m, bool polling, char ret[SUPERVISOR_LINE_SIZE])
+void supervisor_describe(const struct model *m, bool polling, size_t firing,
+			 char ret[SUPERVISOR_LINE_SIZE])
 {
 	size_t namespaces = count_namespaces(model_netns(m)), used;
 	uint64_t sum = 0;
@@ -96,18 +97,21 @@ void supervisor_describe(const struct model *m, bool polling, char ret[SUPERVISO
 	used = append_states(m, ret, used);
 	used = append(ret, used, " in %zu network namespace%s", namespaces,
 		      namespaces == 1 ? "" : "s");
+	if (firing)
+		used = append(ret, used, ", %zu alert%s firing", firing, firing == 1 ? "" : "s");
 	if (polling)
 		append(ret, used, ", by polling");
 }
 
-void supervisor_alive(struct supervisor *s, const struct model *m, bool polling, uint64_t now_ns)
+void supervisor_alive(struct supervisor *s, const struct model *m, bool polling, size_t firing,
+		      uint64_t now_ns)
 {
 	char line[SUPERVISOR_LINE_SIZE];
 
 	sd_notify(0, "WATCHDOG=1");
 	if (*s->line && now_ns - s->told_ns < LINE_EVERY_NS)
 		return;
-	supervisor_describe(m, polling, line);
+	supervisor_describe(m, polling, firing, line);
 	if (strcmp(line, s->line) == 0)
 		return;
 	sd_notifyf(0, "STATUS=%s", line);

@@ -26,11 +26,14 @@ void supervisor_stopping(void);
 
 /*
  * After each drain of the ring: feeds the watchdog, and tells the line when it has changed, every
- * few seconds at most. now_ns: CLOCK_MONOTONIC. polling: transitions are not followed.
+ * few seconds at most. now_ns: CLOCK_MONOTONIC. polling: transitions are not followed. firing:
+ * alerts.
  */
-void supervisor_alive(struct supervisor *s, const struct model *m, bool polling, uint64_t now_ns);
+void supervisor_alive(struct supervisor *s, const struct model *m, bool polling, size_t firing,
+		      uint64_t now_ns);
 
 /* The line: how many connections are in which state, in how many namespaces. */
-void supervisor_describe(const struct model *m, bool polling, char ret[SUPERVISOR_LINE_SIZE]);
+void supervisor_describe(const struct model *m, bool polling, size_t firing,
+			 char ret[SUPERVISOR_LINE_SIZE]);
 
 #endif

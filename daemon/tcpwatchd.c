@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 #include <systemd/sd-event.h>
 
+#include "alert/alerts.h"
 #include "alert/sinks.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -25,6 +26,7 @@
 /* The promise is "right once nothing has changed for a second": two looks at the kernel's sums in
  * it. */
 #define TICK_USEC (500 * 1000)
+#define LIMITS_EVERY_NS (10 * NSEC_PER_SEC) /* what rules hold shares against changes seldom */
 #define PORTS_GONE 64 /* ports that are forgotten in one tick; the rest waits for the next */
 
 struct tcpwatchd {
@@ -38,10 +40,12 @@ struct tcpwatchd {
 	struct lookups *lookups;
 	struct passes *passes;
 	struct sinks *sinks;
+	struct alerts *alerts;
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
 	struct supervisor supervisor;
+	uint64_t limits_ns;              /* when they were read last */
 	struct tw_port gone[PORTS_GONE]; /* counted, though not wanted any more */
 	size_t gone_count;
 	bool ready;
@@ -175,12 +179,20 @@ static void fill_sinks(struct serve_status *status, const struct sinks *sinks)
 	}
 }
 
+static size_t drain(struct tcpwatchd *d)
+{
+	size_t count = sources_drain(d->sources);
+
+	alerts_changed(d->alerts);
+	return count;
+}
+
 static void refresh(void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
-	sources_drain(d->sources);
+	drain(d);
 	d->status.program_count = sources_costs(d->sources, costs);
 	for (size_t i = 0; i < d->status.program_count; i++)
 		d->status.programs[i] = (struct serve_program){
@@ -236,7 +248,7 @@ static void queues(const struct connection *rows, size_t count, struct serve_que
 static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
-	size_t count = sources_drain(d->sources);
+	size_t count = drain(d);
 
 	(void)usec;
 	if (sources_scan_due(d->sources))
@@ -248,10 +260,10 @@ static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata
 
 static int on_ring_fills(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-	const struct tcpwatchd *d = userdata;
+	struct tcpwatchd *d = userdata;
 
 	(void)source, (void)fd, (void)events;
-	sources_drain(d->sources);
+	drain(d);
 	return 0;
 }
 
@@ -269,6 +281,15 @@ static int on_opener(sd_event_source *source, int fd, uint32_t events, void *use
 	return sd_event_exit(sd_event_source_get_event(source), error);
 }
 
+static void follow_limits(struct tcpwatchd *d, uint64_t time_ns)
+{
+	if (!d->ready || !rules_count(alerts_rules(d->alerts)) ||
+	    (d->limits_ns && time_ns - d->limits_ns < LIMITS_EVERY_NS))
+		return;
+	d->limits_ns = time_ns;
+	sources_limits(d->sources);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -282,11 +303,28 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	sources_count(d->sources);
 	sources_look(d->sources);
 	follow_ports(d);
+	follow_limits(d, tick.time_ns);
+	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);
 	passes_tick(d->passes);
-	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources), tick.time_ns);
+	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources),
+			 rules_targets(alerts_rules(d->alerts), RULE_FIRING), tick.time_ns);
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* Both, or neither. */
+static int take_alerts(struct tcpwatchd *d, const struct settings *settings)
+{
+	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
+	int error = alerts_set(d->alerts, settings, time_ns);
+
+	if (error < 0)
+		return error;
+	error = sinks_set(d->sinks, settings);
+	if (error < 0)
+		alerts_set(d->alerts, d->settings, time_ns);
+	return error;
 }
 
 static void reload(struct tcpwatchd *d)
@@ -304,7 +342,7 @@ static void reload(struct tcpwatchd *d)
 			  "it was: restart tcpwatchd",
 			  key);
 		settings_free(settings);
-	} else if (sinks_set(d->sinks, settings) < 0) {
+	} else if (take_alerts(d, settings) < 0) {
 		log_error("reload: the configuration stays as it was");
 		settings_free(settings);
 	} else {
@@ -352,6 +390,27 @@ static int open_recording(struct tcpwatchd *d, const char *path)
 		log_error("%s: is there already: name a new file to record into", path);
 	else if (error < 0)
 		log_error("%s: cannot be made: %s", path, strerror(-error));
+	return error;
+}
+
+static void on_notice(const struct notice *notice, void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+
+	sinks_tell(d->sinks, notice);
+}
+
+static int open_alerts(struct tcpwatchd *d)
+{
+	const struct alerts_calls calls = {.announce = on_notice, .userdata = d};
+	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
+	int error = alerts_new(d->model, now_ns(CLOCK_REALTIME) - time_ns, &calls, &d->alerts);
+
+	if (error >= 0)
+		error = alerts_set(d->alerts, d->settings, time_ns);
+	if (error >= 0)
+		alerts_keep(d->alerts, d->settings->state_directory, time_ns);
+	d->status.alerts = d->alerts;
 	return error;
 }
 
@@ -487,6 +546,8 @@ static int open_all(struct tcpwatchd *d, const char *record_file, struct opener 
 	if (error >= 0)
 		error = sinks_new(d->loop, d->settings, &d->sinks);
 	if (error >= 0)
+		error = open_alerts(d);
+	if (error >= 0)
 		error = open_serve(d);
 	if (error >= 0)
 		error = open_sources(d, opener);
@@ -520,6 +581,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 		return NULL;
 	serve_free(d->serve);
 	passes_free(d->passes);
+	alerts_free(d->alerts);
 	sinks_free(d->sinks);
 	rounds_free(d->rounds);
 	lookups_free(d->lookups);

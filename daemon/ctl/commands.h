@@ -8,6 +8,7 @@
 
 #include "ctl/options.h"
 
+extern const struct option_row alerts_options[];
 extern const struct option_row explain_options[];
 extern const struct option_row check_options[];
 
@@ -15,6 +16,7 @@ int command_status(const struct invocation *in);
 int command_states(const struct invocation *in);
 int command_list(const struct invocation *in);
 int command_listeners(const struct invocation *in);
+int command_alerts(const struct invocation *in);
 int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);

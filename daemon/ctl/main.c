@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	 filter_listeners_options, command_listeners},
 	{"watch", "transitions as they happen, one a line, until stopped", filter_watch_options,
 	 command_watch},
+	{"alerts", "what the rules have found: alerts pending and firing", alerts_options,
+	 command_alerts},
 	{"explain", "what a state means, who moves it on, and what to do", explain_options,
 	 command_explain},
 	{"doctor", "the kernel's settings, and what is measured here says about each", NULL,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "serve/api.h"
+#include "serve/bulletin.h"
 #include "serve/doctor.h"
 #include "serve/json.h"
 #include "serve/metrics.h"
@@ -119,7 +120,7 @@ static void on_connections(struct http_request *request, void *userdata)
 	if (read_filter(request, FILTER_LIST, &filter))
 		return;
 	refresh(api);
-	if (walk_new(api->model, &api->calls, &filter, now_ns(CLOCK_MONOTONIC), &walk) ||
+	if (walk_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &walk) ||
 	    http_answer_stream(request, "application/x-ndjson", &walk_source, walk, &stream))
 		return;
 	if (api->calls.want(filter.states, api->calls.userdata))
@@ -135,6 +136,32 @@ static void on_listeners(struct http_request *request, void *userdata)
 	if (!read_filter(request, FILTER_LISTENERS, &filter) &&
 	    !roster_new(api->model, &filter, &roster))
 		http_answer_stream(request, "application/x-ndjson", &roster_source, roster, NULL);
+}
+
+static int on_history(const char *name, const char *value, void *userdata)
+{
+	bool *history = userdata;
+
+	if (strcmp(name, "history") != 0 || (value && *value && strcmp(value, "1") != 0))
+		return -EINVAL;
+	*history = true;
+	return 0;
+}
+
+static void on_alerts(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct bulletin *bulletin;
+	bool history = false;
+
+	if (http_arguments(request, on_history, &history)) {
+		http_answer_error(request, 400, "the only parameter here is history=1");
+		return;
+	}
+	refresh(api);
+	if (!bulletin_new(api->status->alerts, history, &bulletin))
+		http_answer_stream(request, "application/x-ndjson", &bulletin_source, bulletin,
+				   NULL);
 }
 
 static void on_watch(struct http_request *request, void *userdata)
@@ -259,6 +286,7 @@ const struct http_route api_control_routes[] = {
 	{HTTP_GET, TW_PATH_STATUS, on_status},
 	{HTTP_GET, TW_PATH_CONNECTIONS, on_connections},
 	{HTTP_GET, TW_PATH_LISTENERS, on_listeners},
+	{HTTP_GET, TW_PATH_ALERTS, on_alerts},
 	{HTTP_GET, TW_PATH_WATCH, on_watch},
 	{HTTP_POST, TW_PATH_RESYNC, on_resync},
 	{HTTP_GET, TW_PATH_CONFIG, on_config},

@@ -95,11 +95,28 @@ static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32
 	return object;
 }
 
-struct json_object *json_owner(const struct model *m, uint32_t index)
+static struct json_object *owner_of(const struct model *m, const struct connection *c)
 {
-	const struct owner *owner = owners_get(model_owners(m), index);
+	const struct owner *owner = owners_get(model_owners(m), c->owner);
 
 	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm);
+}
+
+struct json_object *json_connection(const struct model *m, const struct connection *c,
+				    uint64_t now_ns)
+{
+	struct json_object *row = json_object_new_object();
+
+	add_number(row, "cookie", c->cookie);
+	add_number(row, "netns", netns_at(model_netns(m), c->netns)->inum);
+	add_text(row, "state", state_labels[c->state]);
+	add(row, "age_seconds", decimal(3, age_seconds(c->entered_ns, now_ns)));
+	add(row, "age_exact", json_object_new_boolean(c->flags & CONNECTION_EXACT));
+	add_addresses(row, c->flags & CONNECTION_IPV6, c->saddr, c->sport, c->daddr, c->dport);
+	add(row, "owner", owner_of(m, c));
+	add(row, "recv_queue", NULL);
+	add(row, "send_queue", NULL);
+	return row;
 }
 
 static double cookies_rate(const struct model *m, uint32_t inum)
@@ -322,13 +339,14 @@ static struct json_object *syn_of(const struct tw_source_summary *sources, bool 
 	return syn;
 }
 
-static struct json_object *alerts_of(void)
+static struct json_object *alerts_of(const struct alerts *alerts)
 {
-	struct json_object *alerts = json_object_new_object();
+	struct json_object *object = json_object_new_object();
+	const struct rules *rules = alerts ? alerts_rules(alerts) : NULL;
 
-	add_number(alerts, "pending", 0);
-	add_number(alerts, "firing", 0);
-	return alerts;
+	add_number(object, "pending", rules ? rules_targets(rules, RULE_PENDING) : 0);
+	add_number(object, "firing", rules ? rules_targets(rules, RULE_FIRING) : 0);
+	return object;
 }
 
 static void add_counts(struct json_object *object, const struct model *m)
@@ -365,7 +383,7 @@ struct json_object *json_status(struct model *m, const struct serve_status *stat
 	add(object, "passes", passes_of(m, status));
 	add(object, "syn_accounting", json_object_new_boolean(status->syn_accounting));
 	add(object, "syn", syn_of(model_syn_sources(m), status->syn_accounting));
-	add(object, "alerts", alerts_of());
+	add(object, "alerts", alerts_of(status->alerts));
 	return object;
 }
 

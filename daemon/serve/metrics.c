@@ -10,7 +10,7 @@
 
 #include <tcpwatch/control.h>
 
-#define LABELS_SIZE 128 /* bytes; the longest has two states */
+#define LABELS_SIZE 512 /* bytes; the longest has the name of a rule and a target */
 
 struct page {
 	const struct metrics_input *input;
@@ -373,6 +373,92 @@ static void emit_request_queue_full(struct page *p)
 	integer(p, sums->request_queue_full_drops, "action=\"drop\"");
 }
 
+/* As both formats want a label's value. */
+static void escape(const char *text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; *text && used + 3 <= size; text++) {
+		if (*text == '\\' || *text == '"')
+			out[used++] = '\\';
+		out[used++] = *text;
+	}
+	out[used] = '\0';
+}
+
+static const struct rules *rules_of(const struct metrics_input *input)
+{
+	return input->status->alerts ? alerts_rules(input->status->alerts) : NULL;
+}
+
+static bool has_rules(const struct metrics_input *input)
+{
+	return rules_of(input) && rules_count(rules_of(input)) > 0;
+}
+
+/* Targets that fire by name, up to the limit; the rest, which is mostly 0, in one. */
+static void emit_active_of(struct page *p, const struct rules_rule *rule)
+{
+	const char *severity = notice_severity_labels[rule->alert.severity];
+	char target[NOTICE_TARGET_SIZE], escaped[2 * NOTICE_TARGET_SIZE];
+	size_t named = 0, rest = 0;
+
+	for (size_t i = 0; i < rule->count; i++) {
+		if (rule->targets[i].state.status != RULE_FIRING)
+			continue;
+		if (named == p->input->top) {
+			rest++;
+			continue;
+		}
+		named++;
+		alerts_target(p->input->status->alerts, rule, &rule->targets[i], target);
+		escape(target, escaped, sizeof(escaped));
+		integer(p, 1, "alert=\"%s\",severity=\"%s\",target=\"%s\"", rule->alert.member.name,
+			severity, escaped);
+	}
+	integer(p, rest, "alert=\"%s\",severity=\"%s\",target=\"other\"", rule->alert.member.name,
+		severity);
+}
+
+static void emit_active(struct page *p)
+{
+	const struct rules *rules = rules_of(p->input);
+
+	for (size_t i = 0; i < rules_count(rules); i++)
+		emit_active_of(p, rules_at(rules, i));
+}
+
+/* Of struct rules_rule. */
+static void emit_rules(struct page *p)
+{
+	const struct rules *rules = rules_of(p->input);
+
+	for (size_t i = 0; i < rules_count(rules); i++)
+		integer(p, field_of(p, rules_at(rules, i)), "alert=\"%s\"",
+			rules_at(rules, i)->alert.member.name);
+}
+
+static const struct gauge *ports_gauge(const struct metrics_input *input)
+{
+	const struct rules *rules = rules_of(input);
+
+	for (size_t i = 0; rules && i < rules_count(rules); i++)
+		if (rules_at(rules, i)->alert.source == SETTINGS_SOURCE_EPHEMERAL_PORTS &&
+		    rules_at(rules, i)->gauge)
+			return rules_at(rules, i)->gauge;
+	return NULL;
+}
+
+static bool watches_ports(const struct metrics_input *input)
+{
+	return ports_gauge(input) != NULL;
+}
+
+static void emit_ports(struct page *p)
+{
+	number(p, gauge_fullest(ports_gauge(p->input)), NULL);
+}
+
 static bool kernel_counts_programs(const struct metrics_input *input)
 {
 	return input->status->program_count > 0;
@@ -539,6 +625,18 @@ static const struct family families[] = {
 	{"tcpwatch_bpf_runs", COUNTER, "",
 	 "Runs of the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
 	 emit_program_runs, kernel_counts_programs, 0},
+	{"tcpwatch_alert_active", GAUGE, "",
+	 "1 for each target of a rule that fires, up to the limit of series; how many more do.",
+	 emit_active, has_rules, 0},
+	{"tcpwatch_alerts", COUNTER, "", "Times that a target of the rule began to fire.",
+	 emit_rules, has_rules, offsetof(struct rules_rule, fired)},
+	{"tcpwatch_alerts_held_back", COUNTER, "",
+	 "Notices of the rule that were not sent, as there were too many at a time.", emit_rules,
+	 has_rules, offsetof(struct rules_rule, held_back_total)},
+	{"tcpwatch_ephemeral_ports_used_ratio", GAUGE, "",
+	 "The greatest share of the local ports that connections to one destination use; while a "
+	 "rule watches them.",
+	 emit_ports, watches_ports, 0},
 	{"tcpwatch_sink_sent", COUNTER, "",
 	 "Notices of alerts that arrived where a sink of the configuration sends them.", emit_sinks,
 	 NULL, offsetof(struct sink_counts, sent)},

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert/alerts.h"
 #include "alert/sink.h"
 #include "model/model.h"
 #include "settings.h"
@@ -46,7 +47,8 @@ struct serve_sink {
 };
 
 struct serve_status {
-	const char *mode;      /* "ebpf" or "diag" */
+	const struct alerts *alerts; /* NULL: there are none */
+	const char *mode;            /* "ebpf" or "diag" */
 	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
 	bool syn_accounting;   /* SYNs are counted */
 	uint32_t netns;        /* the daemon's own, by its inode number; 0: not known */

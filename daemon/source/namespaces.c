@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/select.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
@@ -35,10 +34,11 @@ struct namespaces {
 
 static size_t descriptors_max(void)
 {
-	struct rlimit limit = {.rlim_cur = FD_SETSIZE}; /* of old, if it is not told */
+	struct rlimit limit;
 
-	getrlimit(RLIMIT_NOFILE, &limit);
-	return limit.rlim_cur > DESCRIPTORS_LEFT ? limit.rlim_cur - DESCRIPTORS_LEFT : 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= DESCRIPTORS_LEFT)
+		return 0;
+	return limit.rlim_cur - DESCRIPTORS_LEFT;
 }
 
 static struct namespace *add(struct namespaces *n, uint32_t inum)

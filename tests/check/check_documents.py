@@ -29,7 +29,7 @@ def key_lines(text, comment):
 def check_configuration(complaints):
     """The shipped file, uncommented, is what the daemon says its presets are, key by key and in the same order."""
     presets = key_lines(run("tcpwatchd", "--config", "/dev/null", "--print-config"), "")
-    shipped = key_lines(read(CONFIGURATION), "#")
+    shipped = [line for line in key_lines(read(CONFIGURATION), "#") if not re.match(r"\[\w+ ", line)]
     for line in presets:
         if line not in shipped:
             complaints.append(f"{CONFIGURATION}: a line \"{'' if line[0] == '[' else '#'}{line}\" is missing")

@@ -51,15 +51,16 @@ static void test_line(void **state)
 	struct fixture *f = *state;
 	char line[SUPERVISOR_LINE_SIZE];
 
-	supervisor_describe(f->m, true, line);
-	assert_string_equal(line, "0 connections in 0 network namespaces, by polling");
+	supervisor_describe(f->m, true, 2, line);
+	assert_string_equal(line,
+			    "0 connections in 0 network namespaces, 2 alerts firing, by polling");
 	change(f, &server, TW_CLOSE, TW_LISTEN);
-	supervisor_describe(f->m, false, line);
+	supervisor_describe(f->m, false, 0, line);
 	assert_string_equal(line, "1 connection (1 listen) in 1 network namespace");
 	establish(f, &client);
 	establish(f, &on_ipv6);
 	establish(f, &other);
-	supervisor_describe(f->m, false, line);
+	supervisor_describe(f->m, false, 0, line);
 	assert_string_equal(line,
 			    "4 connections (3 established, 1 listen) in 2 network namespaces");
 }
@@ -71,17 +72,17 @@ static void test_alive(void **state)
 	_cleanup_close_ int manager = open_manager();
 	uint64_t now = 1000 * NSEC_PER_SEC;
 
-	supervisor_alive(&s, f->m, false, now);
+	supervisor_alive(&s, f->m, false, 0, now);
 	assert_told(manager, "WATCHDOG=1");
 	assert_told(manager, "STATUS=0 connections in 0 network namespaces");
 	establish(f, &client);
-	supervisor_alive(&s, f->m, false, now + 4 * NSEC_PER_SEC);
+	supervisor_alive(&s, f->m, false, 0, now + 4 * NSEC_PER_SEC);
 	assert_told(manager, "WATCHDOG=1");
 	assert_silent(manager); /* so soon after the last */
-	supervisor_alive(&s, f->m, false, now + 5 * NSEC_PER_SEC);
+	supervisor_alive(&s, f->m, false, 0, now + 5 * NSEC_PER_SEC);
 	assert_told(manager, "WATCHDOG=1");
 	assert_told(manager, "STATUS=1 connection (1 established) in 1 network namespace");
-	supervisor_alive(&s, f->m, false, now + 20 * NSEC_PER_SEC);
+	supervisor_alive(&s, f->m, false, 0, now + 20 * NSEC_PER_SEC);
 	assert_told(manager, "WATCHDOG=1");
 	assert_silent(manager); /* nothing has changed */
 }
