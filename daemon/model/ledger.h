@@ -31,6 +31,7 @@ struct model {
 	struct tw_source_summary sources;
 	struct tw_netstat netstat_sums;
 	struct stats stats;
+	struct recent recent;
 	uint64_t now_ns;
 	uint64_t event_ns;     /* of the newest event */
 	uint32_t round_states; /* of the round that goes on; 0: none does */

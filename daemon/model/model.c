@@ -316,6 +316,7 @@ bool model_event(struct model *m, const struct tw_event *e)
 	if (e->flags & TW_EVENT_MISSED && repeats(c, e))
 		return false;
 	m->stats.events++;
+	recent_add(&m->recent, e);
 	netns_at(m->netns, (size_t)netns)->events++;
 	if (c && c->flags & CONNECTION_GONE) {
 		/* the same socket again: connect() after a failed connect() */
@@ -557,6 +558,11 @@ uint64_t model_undated(const struct model *m)
 const struct stats *model_stats(const struct model *m)
 {
 	return &m->stats;
+}
+
+const struct recent *model_recent(const struct model *m)
+{
+	return &m->recent;
 }
 
 const struct ages *model_ages(const struct model *m)

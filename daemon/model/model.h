@@ -20,6 +20,7 @@
 #include "model/netns.h"
 #include "model/netstat.h"
 #include "model/owners.h"
+#include "model/recent.h"
 #include "model/segments.h"
 #include "model/stats.h"
 #include "model/table.h"
@@ -87,6 +88,7 @@ uint64_t model_undated(const struct model *m);
  * all owners they are the state's. */
 uint64_t model_unowned(const struct model *m, unsigned state);
 const struct stats *model_stats(const struct model *m);
+const struct recent *model_recent(const struct model *m);
 const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);
 struct tallies *model_tallies(struct model *m); /* for those who want something counted */
