@@ -171,9 +171,11 @@ static int give_to_group(const char *path, const char *name)
 	return lchown(path, (uid_t)-1, group->gr_gid) ? -errno : 0;
 }
 
-static int bind_private(int fd, const union address *a)
+/* Not by chmod(2) after it, which would follow a link that the directory's owner puts there: that
+ * may be the user whom the daemon is yet to become. */
+static int bind_with_mode(int fd, const union address *a, mode_t mode)
 {
-	mode_t before = umask(0177);
+	mode_t before = umask(~mode & 0777);
 	int r = bind(fd, &a->any, sizeof(a->local)) ? -errno : 0;
 
 	umask(before);
@@ -194,11 +196,11 @@ int listen_unix(const char *path, const char *group, mode_t mode, int *ret_fd)
 	fd = socket(AF_UNIX, SOCKET_FLAGS, 0);
 	if (fd < 0)
 		return -errno;
-	r = bind_private(fd, &a);
+	r = bind_with_mode(fd, &a, mode);
 	if (r)
 		return r;
 	r = give_to_group(path, group);
-	if (!r && (chmod(path, mode) || listen(fd, BACKLOG)))
+	if (!r && listen(fd, BACKLOG))
 		r = -errno;
 	if (r) {
 		unlink(path);
