@@ -67,6 +67,12 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_PASS_END:
 		model_pass_end(m, body);
 		break;
+	case TW_RECORD_CGROUP:
+		model_cgroup(m, body);
+		break;
+	case TW_RECORD_CGROUPS:
+		model_cgroups_done(m, body);
+		break;
 	}
 	return true;
 }

@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "recording.h"
 
-#define BODY_MAX 128
+#define BODY_MAX sizeof(struct tw_cgroup)
 
 static const uint16_t body_sizes[] = {
 	[TW_RECORD_EVENT] = sizeof(struct tw_event),
@@ -33,6 +33,8 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_PASS_BEGIN] = sizeof(struct tw_pass),
 	[TW_RECORD_HOLDER] = sizeof(struct tw_holder),
 	[TW_RECORD_PASS_END] = sizeof(struct tw_pass),
+	[TW_RECORD_CGROUP] = sizeof(struct tw_cgroup),
+	[TW_RECORD_CGROUPS] = sizeof(struct tw_tick),
 };
 
 struct recording {
@@ -151,6 +153,3 @@ int recording_read(const char *path, recording_record_fn *on_record, void *userd
 		log_error("%s: byte %llu: %s", path, (unsigned long long)start, what);
 	return error;
 }
-
-_Static_assert(sizeof(struct tw_event) <= BODY_MAX && sizeof(struct tw_socket) <= BODY_MAX,
-	       "the largest bodies");

@@ -15,6 +15,7 @@
 #include "recording.h"
 #include "rounds.h"
 #include "serve/serve.h"
+#include "source/cgroups.h"
 #include "source/sources.h"
 #include "supervisor.h"
 #include "tcpwatchd.h"
@@ -41,6 +42,7 @@ struct tcpwatchd {
 	struct passes *passes;
 	struct sinks *sinks;
 	struct alerts *alerts;
+	struct cgroups_walk *cgroups;
 	struct serve *serve;
 	struct recording *recording;
 	struct serve_status status;
@@ -307,6 +309,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);
 	passes_tick(d->passes);
+	if (cgroups_unnamed(model_cgroups(d->model)))
+		cgroups_walk_start(d->cgroups);
 	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources),
 			 rules_targets(alerts_rules(d->alerts), RULE_FIRING), tick.time_ns);
 	sd_event_source_set_time_relative(source, TICK_USEC);
@@ -503,6 +507,21 @@ static int open_events(struct tcpwatchd *d)
 	return error;
 }
 
+static bool wants_cgroup(uint64_t id, void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+
+	return cgroups_wants(model_cgroups(d->model), id);
+}
+
+static int open_cgroups(struct tcpwatchd *d)
+{
+	const struct cgroups_walk_calls calls = {
+		.wanted = wants_cgroup, .record = on_record, .userdata = d};
+
+	return cgroups_walk_new(d->loop, &calls, &d->cgroups);
+}
+
 static int open_loop(struct tcpwatchd *d)
 {
 	int error = open_rounds(d);
@@ -512,6 +531,8 @@ static int open_loop(struct tcpwatchd *d)
 	if (error >= 0)
 		error = passes_new(d->loop, d->sources, d->model, d->rounds, &d->status, on_record,
 				   d, &d->passes);
+	if (error >= 0)
+		error = open_cgroups(d);
 	if (error >= 0)
 		error = open_events(d);
 	if (error < 0)
@@ -580,6 +601,7 @@ struct tcpwatchd *tcpwatchd_free(struct tcpwatchd *d)
 	if (!d)
 		return NULL;
 	serve_free(d->serve);
+	cgroups_walk_free(d->cgroups);
 	passes_free(d->passes);
 	alerts_free(d->alerts);
 	sinks_free(d->sinks);

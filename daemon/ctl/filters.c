@@ -138,11 +138,12 @@ static int check_time(const char *value, char *ret)
 		.parameter = "remote", .check = check_remote,                       \
 		.wanted = "an address or a network, such as 10.0.0.0/8 or fe80::1", \
 	}
-#define OWNER_ROW                                                                         \
-	{                                                                                 \
-		.name = "owner", .argument = "OWNER",                                     \
-		.help = "held by this process name, pid, or uid:N", .parameter = "owner", \
-		.check = check_owner, .wanted = "a process name, a pid, or uid:N",        \
+#define OWNER_ROW                                                                          \
+	{                                                                                  \
+		.name = "owner", .argument = "OWNER",                                      \
+		.help = "held by this process, unit or container, a pid, or uid:N",        \
+		.parameter = "owner", .check = check_owner,                                \
+		.wanted = "the name of a process, a unit or a container, a pid, or uid:N", \
 	}
 #define NETNS_ROW                                                                         \
 	{                                                                                 \

@@ -24,6 +24,7 @@ struct model {
 	uint64_t undated;
 	struct owners *owners;
 	struct tallies *tallies;
+	struct cgroups *cgroups;
 	struct netns_table *netns;
 	struct listeners *listeners;
 	bool looked; /* the listeners' queues are told; else they are counted from dumps */

@@ -12,8 +12,8 @@ int model_new(uint32_t max_connections, struct model **ret)
 	if (!m)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
-	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
-	    segments_new(&m->segments) < 0 ||
+	    cgroups_new(&m->cgroups) < 0 || netns_table_new(&m->netns) < 0 ||
+	    listeners_new(&m->listeners) < 0 || segments_new(&m->segments) < 0 ||
 	    tallies_new(m->table, m->owners, m->netns, &m->tallies) < 0) {
 		model_free(m);
 		return -ENOMEM;
@@ -30,6 +30,7 @@ struct model *model_free(struct model *m)
 	table_free(m->table);
 	owners_free(m->owners);
 	tallies_free(m->tallies);
+	cgroups_free(m->cgroups);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
 	segments_free(m->segments);
@@ -504,12 +505,25 @@ void model_ages_done(struct model *m, const struct tw_tick *tick)
 			table_settle(m->table, state);
 }
 
+void model_cgroup(struct model *m, const struct tw_cgroup *cgroup)
+{
+	if (memchr(cgroup->path, '\0', sizeof(cgroup->path)))
+		cgroups_name(m->cgroups, cgroup->id, cgroup->path);
+}
+
+void model_cgroups_done(struct model *m, const struct tw_tick *tick)
+{
+	ledger_time(m, tick->time_ns);
+	cgroups_named(m->cgroups);
+}
+
 void model_tick(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
 	expire_time_wait(m);
 	table_advance(m->table, m->now_ns);
 	tallies_advance(m->tallies, m->now_ns);
+	cgroups_follow(m->cgroups, m->owners);
 	stats_sample(&m->stats, m->now_ns);
 }
 
@@ -583,6 +597,11 @@ struct tallies *model_tallies(struct model *m)
 const struct owners *model_owners(const struct model *m)
 {
 	return m->owners;
+}
+
+const struct cgroups *model_cgroups(const struct model *m)
+{
+	return m->cgroups;
 }
 
 uint32_t model_pass_changes(const struct model *m)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "model/ages.h"
+#include "model/cgroups.h"
 #include "model/listeners.h"
 #include "model/netns.h"
 #include "model/netstat.h"
@@ -72,6 +73,9 @@ void model_ages_done(struct model *m, const struct tw_tick *tick);
 void model_pass_begin(struct model *m, const struct tw_pass *pass);
 void model_holder(struct model *m, const struct tw_holder *row);
 void model_pass_end(struct model *m, const struct tw_pass *pass);
+/* The names of control groups, of those that are wanted: each, then the end. */
+void model_cgroup(struct model *m, const struct tw_cgroup *cgroup);
+void model_cgroups_done(struct model *m, const struct tw_tick *tick);
 void model_tick(struct model *m, const struct tw_tick *tick);
 
 /* For reading: what is shown, served and alerted on. */
@@ -93,6 +97,7 @@ const struct ages *model_ages(const struct model *m); /* as of the last tick */
 const struct netns_table *model_netns(const struct model *m);
 struct tallies *model_tallies(struct model *m); /* for those who want something counted */
 const struct owners *model_owners(const struct model *m);
+const struct cgroups *model_cgroups(const struct model *m);
 /* Connections that got another owner by the last pass over all descriptors. */
 uint32_t model_pass_changes(const struct model *m);
 /* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */

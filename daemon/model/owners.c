@@ -25,6 +25,7 @@ struct owners {
 	uint32_t *chains;   /* as many as slots: a power of two */
 	uint32_t slot_count;
 	uint32_t used; /* those that are not free */
+	uint64_t changes;
 	uint32_t free;
 };
 
@@ -141,6 +142,7 @@ static uint32_t add(struct owners *o, const struct owner *owner)
 	o->slots[index] = (struct slot){.owner = *owner, .chain = *chain_of(o, owner)};
 	*chain_of(o, owner) = index;
 	o->used++;
+	o->changes++;
 	return index;
 }
 
@@ -181,6 +183,7 @@ void owners_drop(struct owners *o, uint32_t index)
 	o->slots[index].chain = o->free;
 	o->free = index;
 	o->used--;
+	o->changes++;
 }
 
 const struct owner *owners_get(const struct owners *o, uint32_t index)
@@ -217,4 +220,9 @@ uint32_t owners_end(const struct owners *o)
 bool owners_used(const struct owners *o, uint32_t index)
 {
 	return index == OWNER_UNKNOWN || o->slots[index].references;
+}
+
+uint64_t owners_changes(const struct owners *o)
+{
+	return o->changes;
 }

@@ -82,5 +82,7 @@ uint32_t owners_nofile(const struct owners *o, uint32_t index);
 /* Indices run from 0 to owners_end() - 1. Those that are not in use have no connections. */
 uint32_t owners_end(const struct owners *o);
 bool owners_used(const struct owners *o, uint32_t index);
+/* How often one has come or gone. */
+uint64_t owners_changes(const struct owners *o);
 
 #endif

@@ -138,10 +138,10 @@ static int parse_owner(struct filter *f, const char *value)
 		f->owner_id = (uint32_t)id;
 		return 0;
 	}
-	if (uid || !*value || strlen(value) >= sizeof(f->owner_comm))
+	if (uid || !*value || strlen(value) >= sizeof(f->owner_name))
 		return -EINVAL;
-	f->owner = FILTER_OWNER_COMM;
-	memcpy(f->owner_comm, value, strlen(value) + 1);
+	f->owner = FILTER_OWNER_NAME;
+	memcpy(f->owner_name, value, strlen(value) + 1);
 	return 0;
 }
 
@@ -205,7 +205,7 @@ static const struct parameter {
 	{"remote", IN_TRAFFIC, parse_remote,
 	 "an address such as 192.0.2.1 or a prefix such as 10.0.0.0/8, with no bit set past it"},
 	{"owner", IN_ALL, parse_owner,
-	 "a process's name of up to 15 bytes, a pid, or uid: and a number"},
+	 "the name of a process, a unit or a container, a pid, or uid: and a number"},
 	{"netns", IN_ALL, parse_netns, "the inode number of a network namespace, as lsns shows it"},
 	{"older_than", IN_LIST, parse_older_than, "a number of seconds, such as 60 or 0.5"},
 	{"sort", IN_LIST, parse_sort, "age"},
@@ -277,11 +277,24 @@ static bool remote_matches(const struct filter *f, const struct filter_subject *
 	return equal_bits(address, f->remote.address, f->remote.length);
 }
 
-static bool owner_matches(const struct filter *f, const struct filter_subject *s)
+static bool name_matches(const struct filter *f, const struct filter_subject *s,
+			 const struct cgroups *cgroups)
+{
+	const struct cgroup *g;
+
+	if (!strncmp(f->owner_name, s->comm, TW_COMM_SIZE))
+		return true;
+	g = cgroups_get(cgroups, s->cgroup);
+	return !strcmp(f->owner_name, g->unit) || !strcmp(f->owner_name, g->user_unit) ||
+	       !strcmp(f->owner_name, g->container);
+}
+
+static bool owner_matches(const struct filter *f, const struct filter_subject *s,
+			  const struct cgroups *cgroups)
 {
 	switch (f->owner) {
-	case FILTER_OWNER_COMM:
-		return !strncmp(f->owner_comm, s->comm, TW_COMM_SIZE);
+	case FILTER_OWNER_NAME:
+		return name_matches(f, s, cgroups);
 	case FILTER_OWNER_PID:
 		return f->owner_id == s->pid;
 	case FILTER_OWNER_UID:
@@ -291,11 +304,12 @@ static bool owner_matches(const struct filter *f, const struct filter_subject *s
 	}
 }
 
-bool filter_matches(const struct filter *f, const struct filter_subject *s)
+bool filter_matches(const struct filter *f, const struct filter_subject *s,
+		    const struct cgroups *cgroups)
 {
 	if (f->port && f->port != s->local_port && f->port != s->remote_port)
 		return false;
 	if (f->netns && f->netns != s->netns)
 		return false;
-	return owner_matches(f, s) && remote_matches(f, s);
+	return owner_matches(f, s, cgroups) && remote_matches(f, s);
 }

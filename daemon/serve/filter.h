@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/cgroup_path.h"
+#include "model/cgroups.h"
+
 #include <tcpwatch/event.h>
 #include <tcpwatch/tcp_state.h>
 
@@ -22,7 +25,7 @@ enum filter_set { /* which parameters there are */
 		  FILTER_LISTENERS, /* without those that are of connections */
 };
 
-enum filter_owner { FILTER_OWNER_ANY, FILTER_OWNER_COMM, FILTER_OWNER_PID, FILTER_OWNER_UID };
+enum filter_owner { FILTER_OWNER_ANY, FILTER_OWNER_NAME, FILTER_OWNER_PID, FILTER_OWNER_UID };
 
 struct filter {
 	uint32_t states; /* mask of TW_STATE_BIT() */
@@ -33,9 +36,9 @@ struct filter {
 		unsigned length;     /* bits */
 	} remote;
 	enum filter_owner owner;
-	uint32_t owner_id;             /* pid or uid */
-	char owner_comm[TW_COMM_SIZE]; /* NUL-terminated */
-	uint32_t netns;                /* 0: any */
+	uint32_t owner_id;                 /* pid or uid */
+	char owner_name[CGROUP_NAME_SIZE]; /* of a process, a unit or a container */
+	uint32_t netns;                    /* 0: any */
 	uint64_t older_than_ns;
 	uint64_t limit; /* rows; 0: all */
 	bool by_age;    /* the oldest first, of all states together */
@@ -62,8 +65,11 @@ struct filter_subject {
 	uint32_t pid;                     /* 0: not known */
 	uint32_t uid;                     /* UINT32_MAX: not known */
 	const char *comm;                 /* TW_COMM_SIZE bytes; empty: not known */
+	uint64_t cgroup;                  /* cgroup v2 id, 0: not known */
 };
 
-bool filter_matches(const struct filter *f, const struct filter_subject *subject);
+/* cgroups: to name the subject's. */
+bool filter_matches(const struct filter *f, const struct filter_subject *subject,
+		    const struct cgroups *cgroups);
 
 #endif

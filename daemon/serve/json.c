@@ -81,8 +81,17 @@ static void add_known(struct json_object *object, const char *key, uint64_t numb
 	add(object, key, number ? json_object_new_uint64(number) : NULL);
 }
 
+/* Any bytes; "" stands for not known. */
+static void add_name(struct json_object *object, const char *key, const char *name)
+{
+	char clean[UTF8_CLEAN_SIZE(TW_CGROUP_PATH_SIZE)];
+
+	utf8_clean(name, strlen(name), clean, sizeof(clean));
+	add(object, key, *clean ? json_object_new_string(clean) : NULL);
+}
+
 static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32_t uid,
-				      const char comm[TW_COMM_SIZE])
+				      const char comm[TW_COMM_SIZE], const struct cgroup *cgroup)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -90,8 +99,10 @@ static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32
 	add_known(object, "pid", pid);
 	add_comm(object, comm);
 	add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
-	add(object, "unit", NULL);
-	add(object, "cgroup", NULL);
+	add_name(object, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
+	add_name(object, "slice", cgroup->slice);
+	add_name(object, "container", cgroup->container);
+	add_name(object, "cgroup", cgroup->path);
 	return object;
 }
 
@@ -99,7 +110,8 @@ static struct json_object *owner_of(const struct model *m, const struct connecti
 {
 	const struct owner *owner = owners_get(model_owners(m), c->owner);
 
-	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm);
+	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm,
+			  cgroups_get(model_cgroups(m), owner->cgroup));
 }
 
 struct json_object *json_connection(const struct model *m, const struct connection *c,
@@ -150,7 +162,7 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	add_known(object, "holders", row->holders);
 	add(object, "owner",
 	    owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
-		       row->comm));
+		       row->comm, cgroups_get(model_cgroups(m), row->cgroup)));
 	return object;
 }
 

@@ -34,7 +34,8 @@ static int compare(const void *left, const void *right)
 	return 0;
 }
 
-static bool passes(const struct filter *filter, const struct tw_listener *row)
+static bool passes(const struct filter *filter, const struct tw_listener *row,
+		   const struct cgroups *cgroups)
 {
 	const struct filter_subject subject = {
 		.netns = row->netns,
@@ -43,9 +44,10 @@ static bool passes(const struct filter *filter, const struct tw_listener *row)
 		.pid = row->pid,
 		.uid = row->uid,
 		.comm = row->comm,
+		.cgroup = row->cgroup,
 	};
 
-	return filter_matches(filter, &subject);
+	return filter_matches(filter, &subject, cgroups);
 }
 
 int roster_new(const struct model *model, const struct filter *filter, struct roster **ret)
@@ -58,7 +60,7 @@ int roster_new(const struct model *model, const struct filter *filter, struct ro
 		return -ENOMEM;
 	r->model = model;
 	for (size_t i = 0; i < count; i++)
-		if (passes(filter, &rows[i]))
+		if (passes(filter, &rows[i], model_cgroups(model)))
 			r->rows[r->count++] = rows[i];
 	qsort(r->rows, r->count, sizeof(*r->rows), compare);
 	*ret = r;

@@ -122,7 +122,7 @@ static int open_all(struct serve *s, sd_event *loop, const struct settings *sett
 {
 	int r;
 
-	r = watch_new(loop, &s->api.watch);
+	r = watch_new(loop, model_cgroups(s->api.model), &s->api.watch);
 	if (!r)
 		r = open_control(s, loop, settings);
 	return r ? r : open_listeners(s, loop, settings);

@@ -115,9 +115,11 @@ static bool passes(const struct walk *w, const struct connection *c)
 		.pid = owner->pid,
 		.uid = owner->uid,
 		.comm = owner->comm,
+		.cgroup = owner->cgroup,
 	};
 
-	return !(c->flags & CONNECTION_GONE) && filter_matches(&w->filter, &subject);
+	return !(c->flags & CONNECTION_GONE) &&
+	       filter_matches(&w->filter, &subject, model_cgroups(w->model));
 }
 
 /* Too young, and so is all that comes after it in its state: lists are in order of entry. */

@@ -34,6 +34,7 @@ struct watcher {
 };
 
 struct watch {
+	const struct cgroups *cgroups;
 	LIST_HEAD(, watcher) watchers;
 	sd_event_source *heartbeat; /* on while there are watchers */
 	uint64_t offset_ns;         /* CLOCK_REALTIME less CLOCK_MONOTONIC */
@@ -64,7 +65,7 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int watch_new(sd_event *loop, struct watch **ret)
+int watch_new(sd_event *loop, const struct cgroups *cgroups, struct watch **ret)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	int r;
@@ -72,6 +73,7 @@ int watch_new(sd_event *loop, struct watch **ret)
 	if (!w)
 		return -ENOMEM;
 	LIST_INIT(&w->watchers);
+	w->cgroups = cgroups;
 	r = sd_event_add_time_relative(loop, &w->heartbeat, CLOCK_MONOTONIC, HEARTBEAT_USEC,
 				       HEARTBEAT_ACCURACY_USEC, on_heartbeat, w);
 	if (r >= 0)
@@ -93,7 +95,8 @@ struct watch *watch_free(struct watch *w)
 	return NULL;
 }
 
-static bool wants(const struct filter *filter, const struct tw_event *event)
+static bool wants(const struct filter *filter, const struct tw_event *event,
+		  const struct cgroups *cgroups)
 {
 	struct filter_subject subject = {
 		.netns = event->netns,
@@ -104,10 +107,11 @@ static bool wants(const struct filter *filter, const struct tw_event *event)
 		.pid = event->flags & TW_EVENT_PROCESS ? event->pid : 0,
 		.uid = event->uid,
 		.comm = event->comm,
+		.cgroup = event->cgroup,
 	};
 
 	return filter->states & (TW_STATE_BIT(event->old_state) | TW_STATE_BIT(event->new_state)) &&
-	       filter_matches(filter, &subject);
+	       filter_matches(filter, &subject, cgroups);
 }
 
 static void enqueue(struct watcher *w, const struct tw_event *event)
@@ -141,7 +145,7 @@ void watch_on_event(struct watch *w, const struct tw_event *event)
 		return;
 	LIST_FOREACH(watcher, &w->watchers, list)
 	{
-		if (wants(&watcher->filter, event))
+		if (wants(&watcher->filter, event, w->cgroups))
 			enqueue(watcher, event);
 	}
 }

@@ -16,7 +16,9 @@
 struct watch;
 
 /* 0, or a negative errno. */
-int watch_new(sd_event *loop, struct watch **ret);
+/* cgroups: the caller's, and outlives the result; to name those of owners that are asked for. 0, or
+ * a negative errno. */
+int watch_new(sd_event *loop, const struct cgroups *cgroups, struct watch **ret);
 /* When no watcher is left: after http_free(). */
 struct watch *watch_free(struct watch *w);
 

@@ -38,6 +38,8 @@ enum tw_record_type {
 	TW_RECORD_PASS_BEGIN, /* struct tw_pass: a pass over all descriptors starts */
 	TW_RECORD_HOLDER,     /* struct tw_holder: a process has a descriptor of a socket */
 	TW_RECORD_PASS_END,   /* struct tw_pass */
+	TW_RECORD_CGROUP,     /* struct tw_cgroup: the path of a control group */
+	TW_RECORD_CGROUPS,    /* struct tw_tick: all of them have been looked through */
 };
 
 struct tw_record_header {
@@ -107,6 +109,13 @@ struct tw_pass {
 	__u32 complete; /* at the end: 1 when every descriptor was met, 0 when it failed and says
 			   nothing of sockets that were not */
 	__u32 padding;  /* 0 */
+};
+
+#define TW_CGROUP_PATH_SIZE 4096 /* PATH_MAX: what is deeper cannot be opened, and has no name */
+
+struct tw_cgroup {
+	__u64 id;                       /* cgroup v2 id: its directory's inode number */
+	char path[TW_CGROUP_PATH_SIZE]; /* from the root of the hierarchy; NUL-terminated */
 };
 
 struct tw_port_record {
