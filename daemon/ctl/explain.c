@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "ctl/answer.h"
 #include "ctl/commands.h"
+#include "ctl/evidence.h"
+#include "ctl/fields.h"
 #include "ctl/topics.h"
 
 #include <tcpwatch/control.h>
@@ -12,6 +14,7 @@
 #define LABEL_WIDTH (TOPIC_LABEL_WIDTH + 1)
 #define NAME_WIDTH 20 /* simultaneous-close */
 #define LINE_SIZE 1024
+#define ALERTS_MAX 3 /* of one name, in full */
 #define NAMES_MAX 32 /* of topics, for suggestions */
 
 /* One paragraph; from a blank on as it stands, else broken between words. */
@@ -127,31 +130,112 @@ const struct option_row explain_options[] = {
 	{
 		.name = "topic",
 		.argument = "TOPIC",
-		.help = "a state, or another of the topics that are listed without one",
+		.help = "a state, another of the topics that are listed without one, or an alert "
+			"that fires",
 		.check = check_topic,
-		.wanted = "a state or another topic",
+		.wanted = "a state, another topic or an alert's name",
 		.operand = true,
 	},
 	{},
 };
 
-static int complain(const char *word)
+static const char *nearest_topic(const char *word)
 {
-	const char *names[NAMES_MAX] = {NULL}, *nearest;
-	char clean[OPTION_VALUE_SIZE];
+	const char *names[NAMES_MAX] = {NULL};
 	size_t count = 0;
 
 	for (size_t i = 0; i < topics_state_count && count < NAMES_MAX - 1; i++)
 		names[count++] = topics_states[i].name;
 	for (size_t i = 0; i < topics_other_count && count < NAMES_MAX - 1; i++)
 		names[count++] = topics_other[i].name;
+	return print_nearest(word, names);
+}
+
+/* error: why the daemon could not be asked, which has been told; or 0. */
+static int complain(const char *word, int error)
+{
+	char clean[OPTION_VALUE_SIZE];
+	const char *nearest;
+
 	print_clean(clean, sizeof(clean), word, strlen(word));
-	nearest = print_nearest(clean, names);
+	nearest = nearest_topic(clean);
 	if (nearest)
 		log_error("there is no topic '%s'; did you mean '%s'?", clean, nearest);
-	else
+	else if (error)
 		log_error("there is no topic '%s'; 'explain' alone lists those there are.", clean);
-	return TW_EXIT_USAGE;
+	else
+		log_error("no alert '%s' fires or is about to, and there is no such topic; "
+			  "'explain' alone lists those there are.",
+			  clean);
+	return nearest || error ? TW_EXIT_USAGE : TW_EXIT_FAILED;
+}
+
+/* The alerts of a name: one for each target. */
+struct search {
+	const char *name;
+	struct json_object *rows; /* an array, of ALERTS_MAX at most */
+	size_t more;
+};
+
+static int on_alert(struct json_object *row, void *userdata)
+{
+	struct search *search = userdata;
+	char buffer[FIELD_TEXT_SIZE];
+	const char *name = field_text(row, "name", buffer, sizeof(buffer));
+
+	if (!name || strcmp(name, search->name) != 0)
+		return 0;
+	if (json_object_array_length(search->rows) < ALERTS_MAX)
+		json_object_array_add(search->rows, json_object_get(row));
+	else
+		search->more++;
+	return 0;
+}
+
+/* The topic of what the alerts count; NULL when there is none. */
+static const struct topic *topic_of(const struct search *search)
+{
+	char buffer[FIELD_TEXT_SIZE];
+	const char *source = field_text(json_object_array_get_idx(search->rows, 0), "source",
+					buffer, sizeof(buffer));
+
+	return source ? topic_find(source) : NULL;
+}
+
+static int show_alerts(const struct invocation *in, const struct search *search)
+{
+	const struct topic *topic = topic_of(search);
+	struct print p = answer_print(in);
+	struct json_object *object;
+
+	if (options_get(in, "json")) {
+		object = topic ? topic_json(topic) : json_object_new_object();
+		json_object_object_add(object, "alerts", json_object_get(search->rows));
+		return answer_own_json(object);
+	}
+	for (size_t i = 0; i < json_object_array_length(search->rows); i++) {
+		evidence_print(&p, LABEL_WIDTH, json_object_array_get_idx(search->rows, i));
+		print_end(&p);
+	}
+	if (search->more) {
+		print_cell(&p, PRINT_PLAIN, 0, "and %zu more of that name", search->more);
+		print_end(&p);
+		print_end(&p);
+	}
+	if (topic)
+		put_topic(&p, topic);
+	return answer_end();
+}
+
+static int explain_alert(const struct invocation *in, const char *name)
+{
+	_cleanup_(answer_put) struct json_object *rows = json_object_new_array();
+	struct search search = {.name = name, .rows = rows};
+	int r = answer_each(in, TW_PATH_ALERTS, on_alert, &search);
+
+	if (r < 0 || !json_object_array_length(rows))
+		return complain(name, r);
+	return show_alerts(in, &search);
 }
 
 int command_explain(const struct invocation *in)
@@ -159,7 +243,5 @@ int command_explain(const struct invocation *in)
 	const char *word = options_get(in, "topic");
 	const struct topic *topic = word ? topic_find(word) : NULL;
 
-	if (word && !topic)
-		return complain(word);
-	return show(in, topic);
+	return word && !topic ? explain_alert(in, word) : show(in, topic);
 }

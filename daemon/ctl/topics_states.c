@@ -35,7 +35,7 @@ const struct topic topics_states[] = {
 	},
 	{
 		"syn_sent",
-		NULL,
+		"connect_failures",
 		"this host wants to connect, and no answer has come",
 		{
 			{IS, "SYN-SENT of RFC 9293. connect() has sent a SYN and waits for the "
@@ -58,7 +58,7 @@ const struct topic topics_states[] = {
 	},
 	{
 		"syn_recv",
-		"syn_received",
+		"syn_received syn_queue syn_rate",
 		"half open: the peer has asked, and has not confirmed",
 		{
 			{IS, "SYN-RECEIVED of RFC 9293. A SYN came, the SYN-ACK has gone out, and "
@@ -131,7 +131,7 @@ const struct topic topics_states[] = {
 	},
 	{
 		"time_wait",
-		"timewait",
+		"timewait ephemeral_ports",
 		"closed on both sides; the kernel remembers it for a minute",
 		{
 			{IS, "TIME-WAIT of RFC 9293. This side closed first and has acknowledged "
