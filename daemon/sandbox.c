@@ -44,6 +44,7 @@ static const struct rule opener_rules[] = {
 	{.name = "bpf", .only = EQUAL(0, BPF_LINK_CREATE)},
 	{.name = "getdents64"},
 	{.name = "lseek"},
+	{.name = "readlinkat"},
 	{.name = "openat", .only = MASKED(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)},
 	{.name = "setns", .only = EQUAL(1, CLONE_NEWNET)},
 	{.name = "socket", .only = EQUAL(0, AF_NETLINK)},

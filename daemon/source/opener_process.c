@@ -11,8 +11,9 @@
 #include "base/util.h"
 #include "source/opener_process.h"
 
-#define NAMES "/run/netns" /* of ip-netns(8) */
-#define ENTRIES_SIZE 32768 /* bytes of a directory's entries, read at a time */
+#define NAMES "/run/netns"  /* of ip-netns(8) */
+#define LINK_PREFIX "net:[" /* of what /proc/PID/ns/net leads to, before the inode number */
+#define ENTRIES_SIZE 32768  /* bytes of a directory's entries, read at a time */
 /* Namespaces that a scan tells once each, as a table that may be half full; a host that has more is
  * told some of them again and again, which costs time and does no harm. */
 #define SEEN_SIZE 16384U
@@ -117,40 +118,44 @@ static bool seen(uint32_t inum)
 	return false;
 }
 
-static void look_at(int directory, const char *path, const struct opener_place *place)
+static void tell_found(struct opener_place *place)
 {
-	struct opener_message found = {.verb = OPENER_FOUND, .place = *place};
-	struct stat st;
+	const struct opener_message found = {.verb = OPENER_FOUND, .place = *place};
 
-	/* what has ended since, or is not ours to look at, or is no namespace */
-	if (fstatat(directory, path, &st, 0) < 0 || st.st_dev != opener.nsfs)
-		return;
-	found.place.inum = (uint32_t)st.st_ino;
-	if (!seen(found.place.inum))
+	if (!seen(place->inum))
 		tell(&found, NULL, 0);
 }
 
-static void look_at_process(const char *name)
+/* The kernel's name of the namespace says which it is, at half the cost of a stat(2). */
+static void on_process(int proc, const char *name)
 {
 	struct opener_place place = {0};
-	char path[64];
+	char path[64], link[32] = "", *end;
+	ssize_t length;
 
-	for (const char *c = name; *c >= '0' && *c <= '9' && c < name + 10; c++)
-		place.pid = place.pid * 10 + (uint32_t)(*c - '0');
-	if (!place.pid)
+	place.pid = (uint32_t)strtoul(name, &end, 10);
+	if (!place.pid || *end)
 		return;
 	snprintf(path, sizeof(path), "%u/ns/net", place.pid);
-	look_at(opener.proc, path, &place);
+	length = readlinkat(proc, path, link, sizeof(link) - 1);
+	if (length <= (ssize_t)strlen(LINK_PREFIX) ||
+	    strncmp(link, LINK_PREFIX, strlen(LINK_PREFIX)) != 0)
+		return; /* it has ended, or is not ours to look at */
+	place.inum = (uint32_t)strtoul(link + strlen(LINK_PREFIX), NULL, 10);
+	tell_found(&place);
 }
 
-static void look_at_name(int directory, const char *name)
+static void on_name(int names, const char *name)
 {
 	struct opener_place place = {0};
+	struct stat st;
 
-	if (name[0] == '.' || strlen(name) >= sizeof(place.name))
+	if (strlen(name) >= sizeof(place.name) || fstatat(names, name, &st, 0) < 0 ||
+	    !S_ISREG(st.st_mode) || st.st_dev != opener.nsfs)
 		return;
 	memcpy(place.name, name, strlen(name));
-	look_at(directory, name, &place);
+	place.inum = (uint32_t)st.st_ino;
+	tell_found(&place);
 }
 
 static void serve(int flags);
@@ -176,12 +181,6 @@ static int walk(int directory, void (*on_entry)(int directory, const char *name)
 	return length < 0 ? -errno : 0;
 }
 
-static void on_process(int directory, const char *name)
-{
-	(void)directory;
-	look_at_process(name);
-}
-
 static void answer_scan(void)
 {
 	struct opener_message answer = {.verb = OPENER_SCANNED};
@@ -193,7 +192,7 @@ static void answer_scan(void)
 	opener.seen_count = 0;
 	answer.error = walk(opener.proc, on_process);
 	if (names >= 0)
-		walk(names, look_at_name);
+		walk(names, on_name);
 	answer.cost_ns = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	tell(&answer, NULL, 0);
 }

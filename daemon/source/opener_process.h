@@ -2,7 +2,7 @@
 /*
  * The opener itself: the one process that may enter other network namespaces. It takes messages of
  * a fixed size from the daemon and from nobody else, reads nothing but the names of directories'
- * entries, allocates nothing, and ends when the daemon does.
+ * entries and links, allocates nothing, and ends when the daemon does.
  */
 #ifndef SOURCE_OPENER_PROCESS_H
 #define SOURCE_OPENER_PROCESS_H
