@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
@@ -34,11 +35,10 @@ struct namespaces {
 
 static size_t descriptors_max(void)
 {
-	struct rlimit limit;
+	struct rlimit limit = {.rlim_cur = FD_SETSIZE}; /* of old, if it is not told */
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= DESCRIPTORS_LEFT)
-		return 0;
-	return limit.rlim_cur - DESCRIPTORS_LEFT;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur > DESCRIPTORS_LEFT ? limit.rlim_cur - DESCRIPTORS_LEFT : 0;
 }
 
 static struct namespace *add(struct namespaces *n, uint32_t inum)
