@@ -76,6 +76,35 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/*
+ * What of an accept queue is told: a row and as many cookies fit into the 8 pages that the kernel
+ * has for what one call writes (bpf_iter.c).
+ */
+#define QUEUE_MAX 4000
+
+/*
+ * The connections that wait for accept(), by their cookies, and then a 0. The queue goes on
+ * changing: one that has been accepted has a struct socket, and the memory of a request is only
+ * ever used for another one (SLAB_TYPESAFE_BY_RCU).
+ */
+static __always_inline void tell_queue(struct seq_file *seq, const struct tcp_sock *tcp)
+{
+	const struct request_sock *request;
+	__u64 cookie = 0;
+
+	request = BPF_CORE_READ(tcp, inet_conn.icsk_accept_queue.rskq_accept_head);
+	for (int i = 0; i < QUEUE_MAX && request; i++) {
+		const struct sock *child = BPF_CORE_READ(request, sk);
+
+		cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);
+		if (cookie && !BPF_CORE_READ(child, sk_socket))
+			bpf_seq_write(seq, &cookie, sizeof(cookie));
+		request = BPF_CORE_READ(request, dl_next);
+	}
+	cookie = 0;
+	bpf_seq_write(seq, &cookie, sizeof(cookie));
+}
+
 /* Every socket of the listener map, in all namespaces. */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -111,5 +140,6 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	sock_local_address(sk, row.saddr);
 	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	tell_queue(ctx->meta->seq, tcp);
 	return 0;
 }

@@ -51,6 +51,10 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup; /* since Linux 6.0; before, a union that is not read */
 };
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -62,6 +66,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
+	atomic64_t skc_cookie;
 };
 
 struct sock {
@@ -72,6 +77,7 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	struct socket *sk_socket;
 };
 
 struct inet_sock {
@@ -83,8 +89,14 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct request_sock {
+	struct request_sock *dl_next;
+	struct sock *sk; /* once the connection is open */
+};
+
 struct request_sock_queue {
 	atomic_t qlen;
+	struct request_sock *rskq_accept_head;
 };
 
 struct inet_connection_sock {

@@ -73,6 +73,9 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_CGROUPS:
 		model_cgroups_done(m, body);
 		break;
+	case TW_RECORD_QUEUED:
+		model_queued(m, body);
+		break;
 	}
 	return true;
 }

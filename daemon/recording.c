@@ -35,6 +35,7 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_PASS_END] = sizeof(struct tw_pass),
 	[TW_RECORD_CGROUP] = sizeof(struct tw_cgroup),
 	[TW_RECORD_CGROUPS] = sizeof(struct tw_tick),
+	[TW_RECORD_QUEUED] = sizeof(struct tw_queued),
 };
 
 struct recording {

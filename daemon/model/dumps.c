@@ -28,6 +28,8 @@ void model_round_begin(struct model *m, const struct tw_round *round)
 	ledger_time(m, round->time_ns);
 	m->round_states = round->states & TW_STATES_ALL;
 	m->drift = (struct model_drift){0};
+	if (!m->looked)
+		m->queued.count = 0; /* nobody looks, the rows tell */
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
 		netns_at(m->netns, i)->dump_ns = 0;
 		netns_at(m->netns, i)->dump_complete = false;
@@ -136,6 +138,9 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 
 	c->outgoing = row->kind != TW_SOCKET_REQUEST && row->state != TW_LISTEN &&
 		      ledger_is_outgoing(m, n, row->sport);
+	/* one that the looks at the queues do not know of, they could not find accepted */
+	if (owner.kind == OWNER_KIND_UNACCEPTED && !queued_add(&m->queued, row->cookie))
+		owner.kind = OWNER_KIND_UNKNOWN;
 	c->owner = owners_take(m->owners, &owner);
 	if (ledger_insert(m, c)) {
 		note_undated(m, row);
@@ -157,6 +162,7 @@ static void learn_holding(struct model *m, struct connection *c, const struct tw
 	} else if (!m->looked && (!row->inode || owner.kind == OWNER_KIND_UNACCEPTED)) {
 		by_row = owner_of_row(m, row);
 		owner.kind = by_row.kind;
+		queued_add(&m->queued, row->cookie);
 		owner_complete(&owner, &by_row);
 		ledger_set_owner(m, c, &owner);
 	}

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "model/model.h"
+#include "model/queued.h"
 
 #define MSEC_NS UINT64_C(1000000)
 #define SECOND_NS (1000 * MSEC_NS)
@@ -27,6 +28,8 @@ struct model {
 	struct cgroups *cgroups;
 	struct netns_table *netns;
 	struct listeners *listeners;
+	struct tw_listener listener; /* the last one told */
+	struct queued queued, queued_next;
 	bool looked; /* the listeners' queues are told; else they are counted from dumps */
 	struct segments *segments;
 	struct tw_source_summary sources;

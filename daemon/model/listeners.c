@@ -95,8 +95,7 @@ static void remove_port(struct listeners *l, uint32_t place)
 	l->ports[place] = l->ports[l->index.count];
 }
 
-/* Who holds it: whose descriptor it is where several have one, nobody can say. */
-static struct owner owner_of_row(const struct tw_listener *row)
+struct owner listeners_owner(const struct tw_listener *row)
 {
 	struct owner owner = {.cgroup = row->cgroup, .uid = row->uid};
 
@@ -124,7 +123,7 @@ static void join(struct owner *port, const struct owner *other)
 static void sum_up(struct listeners *l, const struct tw_listener *row)
 {
 	struct listener_port *p = find_or_add(l, row->netns, row->port);
-	struct owner owner = owner_of_row(row);
+	struct owner owner = listeners_owner(row);
 
 	if (!p) {
 		l->missed++;

@@ -37,6 +37,8 @@ struct listeners *listeners_free(struct listeners *l);
 
 /* One look: each listener, then the end; until then the look before is what is shown. */
 void listeners_add(struct listeners *l, const struct tw_listener *row);
+/* Who listens: whose descriptor it is where several have one, nobody can say. */
+struct owner listeners_owner(const struct tw_listener *row);
 /* Where nobody tells the length of the queues: one half-open connection, of a listener already
  * added. O(listeners). */
 void listeners_add_half_open(struct listeners *l, const struct tw_socket *request);

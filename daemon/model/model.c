@@ -33,6 +33,8 @@ struct model *model_free(struct model *m)
 	cgroups_free(m->cgroups);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
+	queued_clear(&m->queued);
+	queued_clear(&m->queued_next);
 	segments_free(m->segments);
 	free(m);
 	return NULL;
@@ -380,8 +382,53 @@ void model_listener(struct model *m, const struct tw_listener *row)
 	netns_at(m->netns, (size_t)index)
 		->half_open_next[row->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4] +=
 		row->syn_queue;
+	m->listener = *row;
 	if (!row->closed)
 		listeners_add(m->listeners, row);
+}
+
+void model_queued(struct model *m, const struct tw_queued *queued)
+{
+	struct connection *c = table_find(m->table, queued->cookie);
+	struct owner owner;
+
+	/* one that is not known yet is there at the next look */
+	if (!c || c->flags & CONNECTION_GONE || c->queued ||
+	    !queued_add(&m->queued_next, queued->cookie))
+		return;
+	c->queued = true;
+	owner = listeners_owner(&m->listener);
+	owner.kind = OWNER_KIND_UNACCEPTED;
+	ledger_set_owner(m, c, &owner);
+}
+
+/* What was in an accept queue at the last look and is not any more has been accepted, by whoever
+ * listens as far as anybody knows; or it has ended. */
+static void take_accepted(struct model *m)
+{
+	struct queued before = m->queued;
+
+	for (size_t i = 0; i < before.count; i++) {
+		struct connection *c = table_find(m->table, before.cookies[i]);
+		struct owner owner;
+
+		if (!c || c->queued)
+			continue;
+		owner = *owners_get(m->owners, c->owner);
+		if (owner.kind != OWNER_KIND_UNACCEPTED)
+			continue;
+		owner.kind = owner.pid || *owner.comm ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN;
+		ledger_set_owner(m, c, &owner);
+	}
+	m->queued = m->queued_next;
+	m->queued_next = before;
+	m->queued_next.count = 0;
+	for (size_t i = 0; i < m->queued.count; i++) {
+		struct connection *c = table_find(m->table, m->queued.cookies[i]);
+
+		if (c)
+			c->queued = false;
+	}
 }
 
 static void drop_requests(struct model *m, int index)
@@ -402,6 +449,7 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 	ledger_time(m, tick->time_ns);
 	m->looked = true;
 	listeners_done(m->listeners);
+	take_accepted(m);
 	segments_look(m->segments, m->now_ns);
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
 		struct netns *n = netns_at(m->netns, i);

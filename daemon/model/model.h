@@ -61,6 +61,8 @@ void model_netns_gone(struct model *m, const struct tw_dump *netns);
 void model_lost(struct model *m, const struct tw_lost *lost);
 /* A look at all listeners: each of them, then the end. */
 void model_listener(struct model *m, const struct tw_listener *row);
+/* In the accept queue of the listener told last. */
+void model_queued(struct model *m, const struct tw_queued *queued);
 void model_listeners_done(struct model *m, const struct tw_tick *tick);
 void model_port(struct model *m, const struct tw_port_record *record);
 void model_sources(struct model *m, const struct tw_source_summary *summary);

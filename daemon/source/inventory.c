@@ -80,37 +80,61 @@ struct inventory *inventory_free(struct inventory *inv)
 	return NULL;
 }
 
-int inventory_reader_read(struct inventory_reader *r, size_t row_size, inventory_row_fn *on_row,
-			  void *userdata)
+/* Hands over what is whole of the data; how many bytes that was. */
+typedef size_t parse_fn(const uint8_t *data, size_t length, void *context);
+
+/* 1: there may be more; 0: that was all; or a negative errno. */
+static int read_on(struct inventory_reader *r, parse_fn *parse, void *context)
 {
 	ssize_t got = read(r->fd, r->buffer + r->kept, sizeof(r->buffer) - r->kept);
-	size_t length, offset;
+	size_t length, used;
 
 	if (got < 0)
 		return errno == EAGAIN ? 1 : -errno; /* it rests after a million objects */
 	length = r->kept + (size_t)got;
-	for (offset = 0; offset + row_size <= length; offset += row_size)
-		on_row(r->buffer + offset, userdata);
-	r->kept = length - offset;
-	memmove(r->buffer, r->buffer + offset, r->kept);
+	used = parse(r->buffer, length, context);
+	r->kept = length - used;
+	memmove(r->buffer, r->buffer + used, r->kept);
 	return got > 0;
 }
 
-static int run(const struct bpf_link *link, size_t row_size, inventory_row_fn *on_row,
-	       void *userdata)
+static int run(const struct bpf_link *link, parse_fn *parse, void *context)
 {
 	struct inventory_reader reader;
 	int more = open_reader(link, &reader);
 
 	if (more < 0)
 		return more;
-	while ((more = inventory_reader_read(&reader, row_size, on_row, userdata)) > 0)
+	while ((more = read_on(&reader, parse, context)) > 0)
 		;
 	inventory_reader_close(&reader);
 	return more;
 }
 
-static void pass_over(const void *row, void *userdata)
+struct holder_context {
+	inventory_holder_fn *on_holder;
+	void *userdata;
+};
+
+static size_t parse_holders(const uint8_t *data, size_t length, void *context)
+{
+	const struct holder_context *c = context;
+	size_t used = 0;
+
+	for (; used + sizeof(struct tw_holder) <= length; used += sizeof(struct tw_holder))
+		c->on_holder((const void *)(data + used), c->userdata);
+	return used;
+}
+
+int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
+			  void *userdata)
+{
+	struct holder_context context = {.on_holder = on_holder, .userdata = userdata};
+
+	return read_on(r, parse_holders, &context);
+}
+
+static void pass_over(const struct tw_holder *row, void *userdata)
 {
 	(void)row, (void)userdata;
 }
@@ -119,7 +143,8 @@ int inventory_find_listeners(struct inventory *inv)
 {
 	inv->skeleton->bss->pass++;
 	inv->skeleton->bss->silent = true;
-	return run(inv->descriptors, sizeof(struct tw_holder), pass_over, NULL);
+	return run(inv->descriptors, parse_holders,
+		   &(struct holder_context){.on_holder = pass_over});
 }
 
 int inventory_holders(struct inventory *inv, struct inventory_reader *ret)
@@ -131,19 +156,36 @@ int inventory_holders(struct inventory *inv, struct inventory_reader *ret)
 
 struct listener_context {
 	inventory_listener_fn *on_listener;
+	inventory_queued_fn *on_queued;
 	void *userdata;
+	bool in_queue; /* cookies come, until a 0 */
 };
 
-static void on_listener_row(const void *row, void *context)
+static size_t parse_listeners(const uint8_t *data, size_t length, void *context)
 {
-	const struct listener_context *c = context;
+	struct listener_context *c = context;
+	size_t used = 0;
 
-	c->on_listener(row, c->userdata);
+	for (;;) {
+		size_t size = c->in_queue ? sizeof(uint64_t) : sizeof(struct tw_listener);
+		const void *at = data + used;
+
+		if (used + size > length)
+			return used;
+		used += size;
+		if (!c->in_queue)
+			c->on_listener(at, c->userdata);
+		else if (*(const uint64_t *)at)
+			c->on_queued(*(const uint64_t *)at, c->userdata);
+		c->in_queue = !c->in_queue || *(const uint64_t *)at;
+	}
 }
 
-int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener, void *userdata)
+int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener,
+			inventory_queued_fn *on_queued, void *userdata)
 {
-	struct listener_context context = {.on_listener = on_listener, .userdata = userdata};
+	struct listener_context context = {
+		.on_listener = on_listener, .on_queued = on_queued, .userdata = userdata};
 
-	return run(inv->queues, sizeof(struct tw_listener), on_listener_row, &context);
+	return run(inv->queues, parse_listeners, &context);
 }

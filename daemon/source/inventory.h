@@ -36,19 +36,23 @@ struct inventory_reader {
 	_Alignas(8) uint8_t buffer[INVENTORY_BUFFER_SIZE];
 };
 
-typedef void inventory_row_fn(const void *row, void *userdata);
+typedef void inventory_holder_fn(const struct tw_holder *row, void *userdata);
 
 /* Begins a pass that learns the same, and has a row of struct tw_holder for each descriptor of a
  * TCP socket; one at a time. 0, or a negative errno. */
 int inventory_holders(struct inventory *inv, struct inventory_reader *ret);
 /* Reads on. 1: there may be more; 0: that was all; or a negative errno. */
-int inventory_reader_read(struct inventory_reader *r, size_t row_size, inventory_row_fn *on_row,
+int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
 			  void *userdata);
 void inventory_reader_close(struct inventory_reader *r);
 
 typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata);
 
-/* Hands over every listener. O(listeners). 0, or a negative errno. */
-int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener, void *userdata);
+typedef void inventory_queued_fn(uint64_t cookie, void *userdata);
+
+/* Hands over every listener, and after each the connections in its accept queue, up to 4,000.
+ * O(listeners + connections in their queues). 0, or a negative errno. */
+int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener,
+			inventory_queued_fn *on_queued, void *userdata);
 
 #endif

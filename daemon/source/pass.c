@@ -25,7 +25,7 @@ static void tell_pass(const struct pass *p, enum tw_record_type type, bool compl
 	p->calls.record(type, &pass, p->calls.userdata);
 }
 
-static void on_row(const void *row, void *userdata)
+static void on_row(const struct tw_holder *row, void *userdata)
 {
 	const struct pass *p = userdata;
 
@@ -51,7 +51,7 @@ static int on_step(sd_event_source *source, void *userdata)
 
 	p->calls.drain(p->calls.userdata);
 	do {
-		more = inventory_reader_read(&p->reader, sizeof(struct tw_holder), on_row, p);
+		more = inventory_reader_read(&p->reader, on_row, p);
 		spent = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	} while (more > 0 && spent < PIECE_NS);
 	if (more <= 0)

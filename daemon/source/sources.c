@@ -201,9 +201,15 @@ static void ignore_listener(const struct tw_listener *row, void *userdata)
 	(void)row, (void)userdata;
 }
 
+static void ignore_queued(uint64_t cookie, void *userdata)
+{
+	(void)cookie, (void)userdata;
+}
+
 bool sources_blind(const struct sources *s)
 {
-	return s->inventory && inventory_listeners(s->inventory, ignore_listener, NULL) == -EPERM;
+	return s->inventory &&
+	       inventory_listeners(s->inventory, ignore_listener, ignore_queued, NULL) == -EPERM;
 }
 
 bool sources_counting_syns(const struct sources *s)
@@ -287,6 +293,13 @@ static void on_listener(const struct tw_listener *row, void *userdata)
 		tell(s, TW_RECORD_LISTENER, row);
 }
 
+static void on_queued(uint64_t cookie, void *userdata)
+{
+	const struct tw_queued queued = {.cookie = cookie};
+
+	tell(userdata, TW_RECORD_QUEUED, &queued);
+}
+
 static void on_port(const struct tw_port *port, const struct tw_port_count *count, void *userdata)
 {
 	const struct tw_port_record record = {.port = *port, .count = *count};
@@ -367,7 +380,7 @@ void sources_look(struct sources *s)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
 
-	if (s->inventory && !inventory_listeners(s->inventory, on_listener, s))
+	if (s->inventory && !inventory_listeners(s->inventory, on_listener, on_queued, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
 	if (s->syn)
 		look_at_segments(s, tick.time_ns);

@@ -40,6 +40,7 @@ enum tw_record_type {
 	TW_RECORD_PASS_END,   /* struct tw_pass */
 	TW_RECORD_CGROUP,     /* struct tw_cgroup: the path of a control group */
 	TW_RECORD_CGROUPS,    /* struct tw_tick: all of them have been looked through */
+	TW_RECORD_QUEUED,     /* struct tw_queued: in the accept queue of the listener told last */
 };
 
 struct tw_record_header {
@@ -109,6 +110,10 @@ struct tw_pass {
 	__u32 complete; /* at the end: 1 when every descriptor was met, 0 when it failed and says
 			   nothing of sockets that were not */
 	__u32 padding;  /* 0 */
+};
+
+struct tw_queued {
+	__u64 cookie;
 };
 
 #define TW_CGROUP_PATH_SIZE 4096 /* PATH_MAX: what is deeper cannot be opened, and has no name */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/queued.h"
 #include "model_fixture.h"
 
 #define SERVER_PID 80
@@ -404,6 +405,134 @@ static void test_hostile_holder(void **state)
 	assert_int_equal(strlen(owner(f, &client)->comm), TW_COMM_SIZE - 1);
 }
 
+/* Looks at accept queues. */
+
+static void queue(struct fixture *f, const struct socket *s)
+{
+	model_queued(f->m, &(struct tw_queued){.cookie = s->cookie});
+}
+
+static void look_with(struct fixture *f, const struct socket *queued)
+{
+	listen_by(f, SERVER_PID, 1);
+	if (queued)
+		queue(f, queued);
+	look(f);
+	assert_true(model_consistent(f->m));
+}
+
+static void test_queued(void **state)
+{
+	struct fixture *f = *state;
+
+	look_with(f, NULL);
+	accept_child(f);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+	look_with(f, &child);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE_WAIT);
+	look_with(f, &child);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	assert_int_equal(held(f, OWNER_KIND_UNACCEPTED, TW_CLOSE_WAIT), 1);
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+}
+
+/* A pass does not meet it, for nobody has a descriptor: that is no news. */
+static void test_queued_and_passes(void **state)
+{
+	struct fixture *f = *state;
+
+	look_with(f, NULL);
+	accept_child(f);
+	look_with(f, &child);
+	pass_that_misses(f);
+	pass_that_misses(f);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	pass_begin(f);
+	meet(f, &child, WORKER_PID, "worker");
+	pass_end(f, true);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+}
+
+/* Of a look that failed halfway, and of one that finds it twice, nothing is left behind. */
+static void test_queued_twice(void **state)
+{
+	struct fixture *f = *state;
+
+	look_with(f, NULL);
+	accept_child(f);
+	listen_by(f, SERVER_PID, 1);
+	queue(f, &child);
+	look_with(f, &child);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+}
+
+static void test_queued_and_ended(void **state)
+{
+	struct fixture *f = *state;
+
+	look_with(f, NULL);
+	queue(f, &child); /* not known yet */
+	accept_child(f);
+	look_with(f, &child);
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+	look_with(f, NULL);
+	accept_child(f);
+	open_round(f, TW_STATES_ALL);
+	look_with(f, &child);
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+	listen_by(f, SERVER_PID, 1);
+	queue(f, &child);
+	look(f);
+	close_round(f, TW_STATES_ALL);
+}
+
+/* A dump says so before the first look, which then knows better. */
+static void test_dumped_before_it_is_looked_at(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_with_inode(f, &child, TW_ESTABLISHED, 0);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
+	look_with(f, &child);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	dump_with_inode(f, &child, TW_ESTABLISHED, 7);
+	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, SERVER_PID, "server");
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+	dump_with_inode(f, &other, TW_CLOSE_WAIT, 0);
+}
+
+static void test_accepted_before_the_first_look(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_with_inode(f, &child, TW_ESTABLISHED, 0);
+	look_with(f, NULL);
+	assert_owner(f, &child, OWNER_KIND_UNKNOWN, 0, "");
+}
+
+/* Those that find no room are as if they had been accepted. */
+static void test_too_many_queued(void **state)
+{
+	struct queued q = {0};
+
+	(void)state;
+	for (uint64_t i = 0; i < QUEUED_MAX; i++)
+		assert_true(queued_add(&q, i));
+	assert_false(queued_add(&q, 1));
+	assert_int_equal(q.count, QUEUED_MAX);
+	queued_clear(&q);
+	assert_int_equal(q.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +553,13 @@ int main(void)
 		test(test_pass_and_ends),
 		test(test_pass_out_of_order),
 		test(test_hostile_holder),
+		test(test_queued),
+		test(test_queued_and_passes),
+		test(test_queued_twice),
+		test(test_queued_and_ended),
+		test(test_dumped_before_it_is_looked_at),
+		test(test_accepted_before_the_first_look),
+		cmocka_unit_test(test_too_many_queued),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
