@@ -86,7 +86,9 @@ void archive_name(const struct notice *notice, uint64_t unix_ns,
 	size_t used;
 
 	gmtime_r(&seconds, &tm);
-	strftime(name, ARCHIVE_NAME_SIZE, "%Y%m%dT%H%M%SZ-", &tm);
+	used = strftime(name, ARCHIVE_NAME_SIZE, "%Y%m%dT%H%M%S", &tm);
+	snprintf(name + used, ARCHIVE_NAME_SIZE - used, ".%03uZ-",
+		 (unsigned)(unix_ns % NSEC_PER_SEC / NSEC_PER_MSEC));
 	append_clean(name, strlen(name) + NOTICE_NAME_SIZE, notice->name);
 	used = strlen(name);
 	snprintf(name + used, ARCHIVE_NAME_SIZE - used, "-");
@@ -110,8 +112,8 @@ static int compare_newest_first(const struct dirent **a, const struct dirent **b
 	return strcmp((*b)->d_name, (*a)->d_name);
 }
 
-/* Keeps the newest, and among them the one just written, as far as the limits go. */
-static void rotate(const struct archive *a, int directory)
+/* Keeps the newest as far as the limits go, and in any case the one just written. */
+static void rotate(const struct archive *a, int directory, const char *written)
 {
 	struct dirent **entries;
 	uint64_t bytes = 0;
@@ -122,7 +124,8 @@ static void rotate(const struct archive *a, int directory)
 
 		if (fstatat(directory, entries[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			bytes += (uint64_t)st.st_size;
-		if (i > 0 && ((uint64_t)i >= a->files_max || bytes > a->bytes_max))
+		if (((uint64_t)i >= a->files_max || bytes > a->bytes_max) &&
+		    strcmp(entries[i]->d_name, written) != 0)
 			unlinkat(directory, entries[i]->d_name, 0);
 		free(entries[i]);
 	}
@@ -194,7 +197,7 @@ static int write_row(const struct archive *a, const char *name, struct json_obje
 	if (strlen(text) > a->bytes_max)
 		return -EFBIG;
 	r = write_file(directory, name, text);
-	rotate(a, directory);
+	rotate(a, directory, name);
 	return r;
 }
 

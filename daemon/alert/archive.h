@@ -15,8 +15,8 @@
 
 struct archive;
 
-/* "20261120T132305Z-close-wait-leak-nginx.service-0123456789abcdef.json", a NUL, and what a name
- * and a target may add. */
+/* "20261120T132305.123Z-close-wait-leak-nginx.service-0123456789abcdef.json", a NUL, and what a
+ * name and a target may add. */
 #define ARCHIVE_NAME_SIZE 256
 
 /* The files go to state_directory/alerts, which is made when the first one is written. */

@@ -121,13 +121,13 @@ static void test_names(void **state)
 		const char *alert, *target, *name;
 	} cases[] = {
 		{"a-b", "nginx.service",
-		 "20261120T132305Z-a-b-nginx.service-0000000000abcdef.json"},
+		 "20261120T132305.123Z-a-b-nginx.service-0000000000abcdef.json"},
 		{"a", "[::1]:80 netns 4026531840",
-		 "20261120T132305Z-a-1-80-netns-4026531840-0000000000abcdef.json"},
+		 "20261120T132305.123Z-a-1-80-netns-4026531840-0000000000abcdef.json"},
 		{"../../etc/x", "../../etc/passwd",
-		 "20261120T132305Z-..-..-etc-x-..-..-etc-passwd-0000000000abcdef.json"},
-		{"a", "\n\x1b[2J\xc3\xa4/", "20261120T132305Z-a-2J--0000000000abcdef.json"},
-		{"a", "", "20261120T132305Z-a--0000000000abcdef.json"},
+		 "20261120T132305.123Z-..-..-etc-x-..-..-etc-passwd-0000000000abcdef.json"},
+		{"a", "\n\x1b[2J\xc3\xa4/", "20261120T132305.123Z-a-2J--0000000000abcdef.json"},
+		{"a", "", "20261120T132305.123Z-a--0000000000abcdef.json"},
 	};
 	struct notice notice = make_notice(NOTICE_FIRING);
 	char name[ARCHIVE_NAME_SIZE];
