@@ -317,6 +317,18 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* For sinks that are new, and want to know all that fires. */
+static void recall_alerts(struct tcpwatchd *d)
+{
+	struct notice *list;
+	size_t count;
+
+	if (alerts_list(d->alerts, false, &list, &count) < 0)
+		return;
+	sinks_recall(d->sinks, list, count);
+	alerts_list_free(list, count);
+}
+
 /* Both, or neither. */
 static int take_alerts(struct tcpwatchd *d, const struct settings *settings)
 {
@@ -328,6 +340,8 @@ static int take_alerts(struct tcpwatchd *d, const struct settings *settings)
 	error = sinks_set(d->sinks, settings);
 	if (error < 0)
 		alerts_set(d->alerts, d->settings, time_ns);
+	else
+		recall_alerts(d);
 	return error;
 }
 
@@ -414,6 +428,8 @@ static int open_alerts(struct tcpwatchd *d)
 		error = alerts_set(d->alerts, d->settings, time_ns);
 	if (error >= 0)
 		alerts_keep(d->alerts, d->settings->state_directory, time_ns);
+	if (error >= 0)
+		recall_alerts(d);
 	d->status.alerts = d->alerts;
 	return error;
 }

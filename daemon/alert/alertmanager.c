@@ -139,6 +139,7 @@ static void alertmanager_close(struct sink *s)
 
 const struct sink_kind sink_alertmanager = {
 	.size = sizeof(struct alertmanager),
+	.states = true,
 	.open = alertmanager_open,
 	.tell = alertmanager_tell,
 	.waiting = alertmanager_waiting,

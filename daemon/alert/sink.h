@@ -48,10 +48,12 @@ struct sink {
 	struct sink_options options; /* command and url: of its own */
 	struct sink_counts counts;
 	bool failing;
+	bool recalled; /* knows what fired before it was there, or does not care */
 };
 
 struct sink_kind {
 	size_t size; /* of its own struct */
+	bool states; /* wants to know of all that fires, not only of what is news */
 	/* The struct is zeroed but for what it begins with. 0, or a negative errno, after which
 	 * close() is called too. */
 	int (*open)(struct sink *s);

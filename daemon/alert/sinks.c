@@ -279,6 +279,22 @@ void sinks_tell(struct sinks *s, const struct notice *notice)
 			s->all[i]->kind->tell(s->all[i], notice, file);
 }
 
+static void recall(struct sink *s, const struct notice *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].status == NOTICE_FIRING && list[i].severity >= s->options.min_severity)
+			s->kind->tell(s, &list[i], NULL);
+}
+
+void sinks_recall(struct sinks *s, const struct notice *list, size_t count)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->all[i]->kind->states && !s->all[i]->recalled)
+			recall(s->all[i], list, count);
+		s->all[i]->recalled = true;
+	}
+}
+
 size_t sinks_count(const struct sinks *s)
 {
 	return s->count;

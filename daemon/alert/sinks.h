@@ -28,6 +28,13 @@ int sinks_set(struct sinks *s, const struct settings *settings);
 /* status: firing or resolved. */
 void sinks_tell(struct sinks *s, const struct notice *notice);
 
+/*
+ * After sinks_new() and sinks_set(): all alerts there are, of which those that fire were announced
+ * before, by a daemon that has ended or to the sinks of before. For sinks that are new and keep
+ * states.
+ */
+void sinks_recall(struct sinks *s, const struct notice *list, size_t count);
+
 /* In the order of the configuration. */
 size_t sinks_count(const struct sinks *s);
 const char *sinks_name(const struct sinks *s, size_t at);
