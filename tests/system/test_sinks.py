@@ -372,6 +372,22 @@ def test_alertmanager(start, inside, tmp_path):
     wait_counts(daemon, "am", 2, 0, 0)
 
 
+def test_an_alertmanager_outlives_the_daemon(start, inside, tmp_path):
+    """What fires is not announced again by the next daemon, but told to who keeps states."""
+    alertmanager = Alertmanager(inside, tmp_path)
+    alertmanager.start()
+    daemon = start(LEAK + sink("am", type="alertmanager", url=alertmanager.url) + sink("script", type="exec", command="/bin/true"))
+    inside.holder().hold("half_closed", 3)
+    alert, = wait_for(alertmanager.alerts)
+    wait_counts(daemon, "am", 1, 0, 0)
+    daemon.stop()
+    daemon.start()
+    wait_counts(daemon, "am", 1, 0, 0)
+    assert counts(daemon, "script") == [0, 0, 0]
+    again, = wait_for(lambda: [a for a in alertmanager.alerts() if a["updatedAt"] > alert["updatedAt"]])
+    assert again["fingerprint"] == alert["fingerprint"]
+
+
 def test_an_alertmanager_that_starts_late(start, inside, tmp_path):
     alertmanager = Alertmanager(inside, tmp_path)
     daemon = start(LEAK + sink("am", type="alertmanager", url=alertmanager.url))
