@@ -120,7 +120,7 @@ static void on_connections(struct http_request *request, void *userdata)
 	if (read_filter(request, FILTER_LIST, &filter))
 		return;
 	refresh(api);
-	if (walk_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &walk) ||
+	if (walk_new(api->model, &api->calls, &filter, now_ns(CLOCK_MONOTONIC), &walk) ||
 	    http_answer_stream(request, "application/x-ndjson", &walk_source, walk, &stream))
 		return;
 	if (api->calls.want(filter.states, api->calls.userdata))

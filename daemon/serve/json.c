@@ -106,29 +106,12 @@ static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32
 	return object;
 }
 
-static struct json_object *owner_of(const struct model *m, const struct connection *c)
+struct json_object *json_owner(const struct model *m, uint32_t index)
 {
-	const struct owner *owner = owners_get(model_owners(m), c->owner);
+	const struct owner *owner = owners_get(model_owners(m), index);
 
 	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm,
 			  cgroups_get(model_cgroups(m), owner->cgroup));
-}
-
-struct json_object *json_connection(const struct model *m, const struct connection *c,
-				    uint64_t now_ns)
-{
-	struct json_object *row = json_object_new_object();
-
-	add_number(row, "cookie", c->cookie);
-	add_number(row, "netns", netns_at(model_netns(m), c->netns)->inum);
-	add_text(row, "state", state_labels[c->state]);
-	add(row, "age_seconds", decimal(3, age_seconds(c->entered_ns, now_ns)));
-	add(row, "age_exact", json_object_new_boolean(c->flags & CONNECTION_EXACT));
-	add_addresses(row, c->flags & CONNECTION_IPV6, c->saddr, c->sport, c->daddr, c->dport);
-	add(row, "owner", owner_of(m, c));
-	add(row, "recv_queue", NULL);
-	add(row, "send_queue", NULL);
-	return row;
 }
 
 static double cookies_rate(const struct model *m, uint32_t inum)

@@ -13,9 +13,11 @@
 #include "serve/status.h"
 #include "settings.h"
 
-/* A row of /v1/connections. now_ns: CLOCK_MONOTONIC. */
-struct json_object *json_connection(const struct model *m, const struct connection *c,
-				    uint64_t now_ns);
+/* How values become text. */
+#define JSON_TEXT (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+/* The owner in a row of /v1/connections. */
+struct json_object *json_owner(const struct model *m, uint32_t index);
 /* A row of /v1/listeners. */
 struct json_object *json_listener(const struct model *m, const struct tw_listener *row);
 /* A row of /v1/watch. offset_ns: CLOCK_REALTIME less CLOCK_MONOTONIC. */

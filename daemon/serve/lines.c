@@ -2,9 +2,8 @@
 #include <string.h>
 
 #include "serve/http.h"
+#include "serve/json.h"
 #include "serve/lines.h"
-
-#define FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 void lines_clear(struct lines *l)
 {
@@ -16,7 +15,14 @@ void lines_put(struct lines *l, struct json_object *object)
 {
 	lines_clear(l);
 	l->object = object;
-	l->text = object ? json_object_to_json_string_length(object, FLAGS, &l->length) : NULL;
+	l->text = object ? json_object_to_json_string_length(object, JSON_TEXT, &l->length) : NULL;
+}
+
+void lines_put_text(struct lines *l, const char *text, size_t length)
+{
+	lines_clear(l);
+	l->text = text;
+	l->length = length;
 }
 
 void lines_put_empty(struct lines *l)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Cuts objects, one to a line, into the pieces that a stream asks for; holds one object at a time.
+ * Cuts objects, one to a line, or texts into the pieces that a stream asks for; holds one object at
+ * a time.
  */
 #ifndef SERVE_LINES_H
 #define SERVE_LINES_H
@@ -11,7 +12,7 @@
 
 struct lines {
 	struct json_object *object; /* the one being written */
-	const char *text;           /* its text, the object's own; NULL: no line is being written */
+	const char *text;           /* its own text, or another; NULL: none is being written */
 	size_t length, offset;
 };
 
@@ -21,6 +22,8 @@ struct lines {
 
 /* object is taken; NULL stands for no memory, and the line is left out. */
 void lines_put(struct lines *l, struct json_object *object);
+/* One line or several, without the last newline; the caller's, up to the next call for it. */
+void lines_put_text(struct lines *l, const char *text, size_t length);
 void lines_put_empty(struct lines *l);
 void lines_clear(struct lines *l);
 

@@ -3,12 +3,14 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "serve/json.h"
 #include "serve/lines.h"
+#include "serve/row.h"
 #include "serve/walk.h"
 
 #define STEPS_MAX \
 	8192 /* connections looked at in a row: about a millisecond, then the loop goes on */
+
+#define ROW_BYTES 400 /* about: so many rows are made at once as there is room for */
 
 /* One state's list, and the connection of it that comes next. */
 struct head {
@@ -23,8 +25,11 @@ struct walk {
 	struct http_stream *stream; /* its own, while it waits */
 	struct model *model;
 	struct table *table;
+	const struct serve_calls *calls;
 	struct filter filter;
 	struct lines lines;
+	struct text text; /* of the rows that are being written */
+	size_t batch;     /* how many are to be made at once */
 	uint64_t now_ns;
 	uint64_t began_ns; /* the model's time: what entered later is left out */
 	uint64_t rows;
@@ -39,7 +44,8 @@ static void begin(struct walk *w, uint64_t now_ns)
 	w->began_ns = model_now_ns(w->model);
 }
 
-int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret)
+int walk_new(struct model *model, const struct serve_calls *calls, const struct filter *filter,
+	     uint64_t now_ns, struct walk **ret)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 
@@ -47,6 +53,7 @@ int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, 
 		return -ENOMEM;
 	w->model = model;
 	w->table = model_table(model);
+	w->calls = calls;
 	w->filter = *filter;
 	w->states = filter->states;
 	begin(w, now_ns);
@@ -100,6 +107,7 @@ static void walk_free(void *userdata)
 	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 		head_close(&w->heads[state]);
 	lines_clear(&w->lines);
+	text_clear(&w->text);
 	free(w);
 }
 
@@ -134,7 +142,7 @@ static int head_fill(struct walk *w, struct head *head)
 	const struct connection *c;
 
 	while (head->open && !head->full) {
-		if (w->steps++ == STEPS_MAX)
+		if (w->steps++ >= STEPS_MAX)
 			return HTTP_STREAM_AGAIN;
 		c = table_cursor_next(&head->cursor);
 		if (!c || too_young(w, c)) {
@@ -195,9 +203,9 @@ static int oldest_head(struct walk *w, struct head **ret)
 	return 0;
 }
 
-static int produce(void *userdata)
+/* The next row. 0, HTTP_STREAM_END or HTTP_STREAM_AGAIN. */
+static int next(struct walk *w, struct connection *ret)
 {
-	struct walk *w = userdata;
 	struct head *head = NULL;
 	int r;
 
@@ -212,9 +220,35 @@ static int produce(void *userdata)
 	} while (!head && w->states);
 	if (!head)
 		return HTTP_STREAM_END;
-	lines_put(&w->lines, json_connection(w->model, &head->next, w->now_ns));
+	*ret = head->next;
 	head->full = false;
 	w->rows++;
+	return 0;
+}
+
+static int produce(void *userdata)
+{
+	struct serve_queues queues[SERVE_QUEUES_MAX] = {0};
+	struct connection rows[SERVE_QUEUES_MAX];
+	struct walk *w = userdata;
+	size_t count = 0;
+	int r = 0;
+
+	while (!r && count < w->batch) {
+		r = next(w, &rows[count]);
+		count += !r;
+	}
+	if (!count)
+		return r;
+	if (w->calls->queues)
+		w->calls->queues(rows, count, queues, w->calls->userdata);
+	w->text.length = 0;
+	row_write(&w->text, w->model, rows, queues, count, w->now_ns);
+	if (w->text.error) {
+		text_clear(&w->text); /* no memory: these rows are left out */
+		return LINES_PUT;
+	}
+	lines_put_text(&w->lines, w->text.data, w->text.length);
 	return LINES_PUT;
 }
 
@@ -240,6 +274,7 @@ static ssize_t walk_next(char *buffer, size_t size, void *userdata)
 	if (w->link)
 		return HTTP_STREAM_WAIT;
 	w->steps = 0;
+	w->batch = size / ROW_BYTES < SERVE_QUEUES_MAX ? size / ROW_BYTES + 1 : SERVE_QUEUES_MAX;
 	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 		head_refresh(w, &w->heads[state]);
 	return lines_fill(&w->lines, buffer, size, produce, w);

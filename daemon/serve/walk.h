@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "serve/filter.h"
 #include "serve/http.h"
+#include "serve/serve.h"
 
 struct walk;
 
@@ -19,9 +20,12 @@ struct walks {
 	struct walk *first;
 };
 
-/* model and its table outlive the walk. now_ns: CLOCK_MONOTONIC, from which ages count. 0, -ENOMEM.
+/*
+ * model and its table, and calls, outlive the walk. now_ns: CLOCK_MONOTONIC, from which ages count.
+ * 0, -ENOMEM.
  */
-int walk_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct walk **ret);
+int walk_new(struct model *model, const struct serve_calls *calls, const struct filter *filter,
+	     uint64_t now_ns, struct walk **ret);
 /* Has it wait for walks_begin(); stream: its own. */
 void walk_wait(struct walk *w, struct walks *walks, struct http_stream *stream);
 /* The round has ended: all that wait begin. */

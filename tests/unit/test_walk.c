@@ -19,6 +19,7 @@
 struct fixture {
 	struct model *model;
 	struct walk *walk;
+	struct serve_calls calls;
 	struct text text; /* what the walk has written */
 };
 
@@ -69,7 +70,7 @@ static int tear_down(void **state)
 
 static void start(struct fixture *f, const struct filter *filter)
 {
-	assert_int_equal(walk_new(f->model, filter, NOW, &f->walk), 0);
+	assert_int_equal(walk_new(f->model, &f->calls, filter, NOW, &f->walk), 0);
 }
 
 /* One piece of at most size bytes. */
@@ -119,6 +120,8 @@ static void expect(struct fixture *f, const uint64_t *cookies, size_t count)
 	expect((f), (const uint64_t[]){__VA_ARGS__}, \
 	       sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
+#define EXPECT_TEXT(f, part) assert_non_null(strstr((f)->text.data, part))
+
 /* 1 and 3 in FIN_WAIT1, 2 and 4 in CLOSE_WAIT; the later number entered later. */
 static void populate(struct fixture *f)
 {
@@ -137,6 +140,81 @@ static void test_state_by_state(void **state)
 	start(f, &FILTER_INIT);
 	finish(f, 4096);
 	EXPECT(f, 2, 4, 1, 3);
+}
+
+static void on_queues(const struct connection *rows, size_t count, struct serve_queues *ret,
+		      void *userdata)
+{
+	(void)userdata;
+	assert_in_range(count, 1, SERVE_QUEUES_MAX);
+	for (size_t i = 0; i < count; i++)
+		ret[i] = (struct serve_queues){rows[i].cookie != 3, (uint32_t)rows[i].cookie,
+					       1000 + rows[i].dport};
+}
+
+/* Each row whole, as it is promised; what is not known is null. */
+static void test_rows(void **state)
+{
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+	struct tw_event mapped = event_of(20 * SECOND, 5, TW_CLOSE, TW_CLOSE_WAIT);
+
+	populate(f);
+	mapped.family = AF_INET6;
+	memset(mapped.saddr, 0, 16);
+	memcpy(mapped.daddr, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\1", 16);
+	mapped.flags = TW_EVENT_PROCESS;
+	mapped.pid = 77;
+	mapped.uid = 33;
+	memcpy(mapped.comm, "a\"b", 4);
+	model_event(f->model, &mapped);
+	f->calls.queues = on_queues;
+	filter.by_age = true;
+	filter.older_than_ns = NOW - 20 * SECOND;
+	start(f, &filter);
+	finish(f, 4096);
+	EXPECT_TEXT(f, "{\"cookie\":1,\"netns\":4026531833,\"state\":\"fin_wait1\",\"age_seconds\":"
+		       "89.000,\"age_exact\":true,\"family\":\"ipv4\",\"local\":\"127.0.0.1\","
+		       "\"local_port\":8080,\"remote\":\"10.0.0.1\",\"remote_port\":1,\"owner\":");
+	EXPECT_TEXT(f, ",\"recv_queue\":1,\"send_queue\":1001}\n{\"cookie\":2,");
+	EXPECT_TEXT(f, ",\"recv_queue\":null,\"send_queue\":null}\n{\"cookie\":4,");
+	EXPECT_TEXT(f, "\"family\":\"ipv6\",\"local\":\"::\",\"local_port\":8080,\"remote\":"
+		       "\"::ffff:10.0.0.1\",\"remote_port\":5,\"owner\":{\"kind\":\"process\","
+		       "\"pid\":77,\"comm\":\"a\\\"b\",\"uid\":33,");
+	EXPECT(f, 1, 2, 3, 4, 5);
+}
+
+/* More than are made at once, of more owners than are kept. */
+static void test_many_rows(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cookies[500];
+
+	for (uint64_t cookie = 1; cookie <= ARRAY_SIZE(cookies); cookie++) {
+		struct tw_event e = event_of(SECOND + cookie, cookie, TW_CLOSE, TW_CLOSE_WAIT);
+
+		e.flags = TW_EVENT_PROCESS;
+		e.pid = 1000 + (uint32_t)cookie * cookie % 77;
+		model_event(f->model, &e);
+		cookies[cookie - 1] = cookie;
+	}
+	f->calls.queues = on_queues;
+	start(f, &FILTER_INIT);
+	finish(f, 4096);
+	for (char *line = f->text.data; *line; line = strchr(line, '\n') + 1) {
+		uint64_t cookie, pid, queue;
+
+		assert_int_equal(sscanf(line, "{\"cookie\":%" SCNu64, &cookie), 1);
+		assert_int_equal(sscanf(strstr(line, "\"pid\":"), "\"pid\":%" SCNu64, &pid), 1);
+		assert_int_equal(pid, 1000 + cookie * cookie % 77);
+		if (cookie == 3)
+			continue;
+		assert_int_equal(
+			sscanf(strstr(line, "\"recv_queue\":"), "\"recv_queue\":%" SCNu64, &queue),
+			1);
+		assert_int_equal(queue, cookie);
+	}
+	expect(f, cookies, ARRAY_SIZE(cookies));
 }
 
 static void test_by_age(void **state)
@@ -348,6 +426,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WALK_TEST(test_state_by_state),
+		WALK_TEST(test_rows),
+		WALK_TEST(test_many_rows),
 		WALK_TEST(test_by_age),
 		WALK_TEST(test_states_and_limit),
 		WALK_TEST(test_older_than),
