@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "ctl/answer.h"
@@ -9,6 +10,7 @@
 
 #define STATE_WIDTH 11 /* established */
 #define AGE_WIDTH 8    /* ~364d23h */
+#define QUEUE_WIDTH 6  /* RECV-Q */
 
 static void put_age(struct print *p, struct json_object *row)
 {
@@ -20,10 +22,27 @@ static void put_age(struct print *p, struct json_object *row)
 		   json_object_get_boolean(exact) || strcmp(age, "-") == 0 ? "" : "~", age);
 }
 
+/* What a program has not read though the peer has closed is a sign that it looks elsewhere. */
+static bool is_forgotten(const char *state, uint64_t receive_queue)
+{
+	return state && strcmp(state, "close_wait") == 0 && receive_queue > 0;
+}
+
+static void put_queue(struct print *p, struct json_object *row, const char *key,
+		      enum print_style style)
+{
+	if (field_get(row, key, json_type_int))
+		print_cell(p, style, QUEUE_WIDTH, "%" PRIu64, field_count(row, key));
+	else
+		print_cell(p, PRINT_DIM, QUEUE_WIDTH, "-");
+}
+
 static void print_head(struct print *p)
 {
 	print_cell(p, PRINT_BOLD, -STATE_WIDTH, "STATE");
 	print_cell(p, PRINT_BOLD, AGE_WIDTH, "AGE");
+	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "RECV-Q");
+	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "SEND-Q");
 	print_cell(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "LOCAL");
 	print_cell(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "REMOTE");
 	print_cell(p, PRINT_BOLD, 0, "OWNER");
@@ -34,9 +53,12 @@ static void print_row(struct print *p, struct json_object *row)
 {
 	char buffer[FIELD_TEXT_SIZE];
 	const char *state = field_text(row, "state", buffer, sizeof(buffer));
+	bool forgotten = is_forgotten(state, field_count(row, "recv_queue"));
 
 	print_cell(p, PRINT_PLAIN, -STATE_WIDTH, "%s", state ? state : "?");
 	put_age(p, row);
+	put_queue(p, row, "recv_queue", forgotten ? PRINT_YELLOW : PRINT_PLAIN);
+	put_queue(p, row, "send_queue", PRINT_PLAIN);
 	field_print_endpoint(p, row, "local", "local_port");
 	field_print_endpoint(p, row, "remote", "remote_port");
 	field_print_owner(p, row);

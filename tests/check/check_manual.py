@@ -106,7 +106,7 @@ def check_metrics(complaints):
     """tcpwatch-metrics(7): the families, by the names that they are served with."""
     there = set()
     for path in tree.files(".c", under=["daemon/serve"]):
-        for name, kind in re.findall(r'\{"((?:tcpwatch|process|node)_\w+)",\s+([A-Z]+),', path.read_text()):
+        for name, kind in re.findall(r'\{"((?:tcpwatch|process|node)_\w+)",\s+([A-Z_]+),', path.read_text()):
             there.add(f"{name}_total" if kind == "COUNTER" else name)
     told = set(re.findall(r"^\.It Va (\w+)", page("tcpwatch-metrics.7"), re.M))
     compare("tcpwatch-metrics.7", "metric", there, told, complaints)

@@ -379,35 +379,35 @@ LONG = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"
 
 def test_list(fake):
     result = fake(rows_answer([
-        row(), row(age_exact=False, age_seconds=250),
+        row(), row(age_exact=False, age_seconds=250, recv_queue=11),
         row(state="established", owner=owner(comm=None)),
         row(family="ipv6", local=LONG, remote=LONG),
-        row(state="listen", local="::", remote="::", remote_port=0),
+        row(state="listen", local="::", remote="::", remote_port=0, recv_queue=3, send_queue=4096),
         row(state="time_wait", owner=owner("kernel", None, None, None)),
-        row(owner=owner("unaccepted", None, None, 33)),
+        row(owner=owner("unaccepted", None, None, 33), recv_queue=1234567, send_queue=0),
         row(owner=owner("unknown", None, None, 33)),
         row(owner=owner("unknown", None, None, None), age_seconds=None),
         row(netns=OWN_NETNS + 1),
     ])).run("list")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"""\
-STATE            AGE LOCAL                 REMOTE                OWNER
-close_wait     12.3s 127.0.0.1:8080        192.168.100.200:47110 nginx/77
-close_wait    ~4m10s 127.0.0.1:8080        192.168.100.200:47110 nginx/77
-established    12.3s 127.0.0.1:8080        192.168.100.200:47110 ?/77
-close_wait     12.3s [{LONG}]:8080 [{LONG}]:47110 nginx/77
-listen         12.3s [::]:8080             [::]:*                nginx/77
-time_wait      12.3s 127.0.0.1:8080        192.168.100.200:47110 (kernel)
-close_wait     12.3s 127.0.0.1:8080        192.168.100.200:47110 uid:33 (unaccepted)
-close_wait     12.3s 127.0.0.1:8080        192.168.100.200:47110 uid:33
-close_wait         - 127.0.0.1:8080        192.168.100.200:47110 -
-close_wait     12.3s 127.0.0.1:8080        192.168.100.200:47110 nginx/77 netns:{OWN_NETNS + 1}
+STATE            AGE RECV-Q SEND-Q LOCAL                 REMOTE                OWNER
+close_wait     12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 nginx/77
+close_wait    ~4m10s     11      - 127.0.0.1:8080        192.168.100.200:47110 nginx/77
+established    12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 ?/77
+close_wait     12.3s      -      - [{LONG}]:8080 [{LONG}]:47110 nginx/77
+listen         12.3s      3   4096 [::]:8080             [::]:*                nginx/77
+time_wait      12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 (kernel)
+close_wait     12.3s 1234567     0 127.0.0.1:8080        192.168.100.200:47110 uid:33 (unaccepted)
+close_wait     12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 uid:33
+close_wait         -      -      - 127.0.0.1:8080        192.168.100.200:47110 -
+close_wait     12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 nginx/77 netns:{OWN_NETNS + 1}
 """
 
 
 def test_list_of_nothing(fake):
     daemon = fake(rows_answer([]))
-    assert daemon.run("list").stdout.split() == ["STATE", "AGE", "LOCAL", "REMOTE", "OWNER"]
+    assert daemon.run("list").stdout.split() == ["STATE", "AGE", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "OWNER"]
     assert daemon.run("list", "--json").stdout == ""
 
 

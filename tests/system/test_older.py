@@ -6,7 +6,7 @@ import time
 import pytest
 
 import holder
-from oracle import assert_right_when_quiet, assert_settles, compare, counts
+from oracle import assert_right_when_quiet, assert_settles, compare, counts, wait_for
 
 pytestmark = pytest.mark.both_modes
 
@@ -44,6 +44,32 @@ def test_opened_while_it_starts(make_daemon, netns):
     daemon = make_daemon().start()
     load.wait()
     assert_right_when_quiet(daemon, netns)
+
+
+@pytest.mark.parametrize("kind, state, count", [
+    ("half_closed", "close_wait", 5), ("half_closed", "fin_wait2", 5), ("unaccepted", "close_wait", 5),
+    ("fin_wait1", "fin_wait1", 5), ("last_ack", "last_ack", 5), ("closing", "closing", 5)])
+def test_best_known_ages(make_daemon, netns, kind, state, count):
+    """Of a socket older than the daemon the kernel still knows when its peer last spoke, or its FIN's timer
+    (fact 13): close to the true age, where the connection was not idle before, and never more than it."""
+    held = netns.holder()
+    began = time.monotonic()
+    held.hold(kind, count)
+    made = time.monotonic()
+    time.sleep(2)
+    daemon = make_daemon().start()
+
+    def dated():
+        rows = daemon.connections(netns=netns.inum, state=state)
+        now = time.monotonic()
+        assert len(rows) == count
+        return all(now - made - 0.5 <= row["age_seconds"] for row in rows) and (rows, now)
+
+    rows, now = wait_for(dated)
+    assert not any(row["age_exact"] for row in rows)
+    assert max(row["age_seconds"] for row in rows) <= now - began + 0.1
+    rows = daemon.connections(netns=netns.inum, state=state, sort="age")
+    assert [r["age_seconds"] for r in rows] == sorted((r["age_seconds"] for r in rows), reverse=True)
 
 
 def test_ages(make_daemon, netns, mode):
