@@ -286,7 +286,7 @@ static int put_table(struct answer *a, struct client *client, const char *target
 	if (r < 0 || a->json)
 		return r;
 	put_head(a);
-	return put_document(a, client, false, table->tail_path, table->tail);
+	return table->tail ? put_document(a, client, false, table->tail_path, table->tail) : 0;
 }
 
 /* Between one table and the next. */

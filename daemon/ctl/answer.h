@@ -22,7 +22,7 @@ int answer_rows(const struct invocation *in, const char *path, bool endless,
 		void (*head)(struct print *p),
 		void (*row)(struct print *p, struct json_object *row));
 
-/* Rows, and something of a document below them. */
+/* Rows, and something of a document below them, or nothing where tail is NULL. */
 struct answer_table {
 	const char *path; /* of the rows, with the options as its query */
 	void (*head)(struct print *p);

@@ -17,6 +17,7 @@ int command_states(const struct invocation *in);
 int command_list(const struct invocation *in);
 int command_listeners(const struct invocation *in);
 int command_alerts(const struct invocation *in);
+int command_top(const struct invocation *in);
 int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
 int command_config(const struct invocation *in);

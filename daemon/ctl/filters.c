@@ -18,6 +18,8 @@ const char *const filter_states[] = {
 		NULL,
 };
 
+static const char *const by_words[] = {"process", "user",  "port", "remote",
+				       "prefix",  "netns", NULL};
 static const char *const sort_words[] = {"age", NULL};
 
 int filter_check_states(const char *value, char *ret)
@@ -40,6 +42,14 @@ int filter_check_states(const char *value, char *ret)
 static int check_sort(const char *value, char *ret)
 {
 	if (!option_is_word(value, strlen(value), sort_words))
+		return -EINVAL;
+	snprintf(ret, OPTION_VALUE_SIZE, "%s", value);
+	return 0;
+}
+
+static int check_by(const char *value, char *ret)
+{
+	if (!option_is_word(value, strlen(value), by_words))
 		return -EINVAL;
 	snprintf(ret, OPTION_VALUE_SIZE, "%s", value);
 	return 0;
@@ -153,6 +163,16 @@ static int check_time(const char *value, char *ret)
 		.wanted = "the number of a network namespace, as 'lsns -t net' shows it", \
 	}
 
+#define LIMIT_ROW(text)                                                                    \
+	{                                                                                  \
+		.name = "limit", .argument = "NUMBER", .help = text, .parameter = "limit", \
+		.check = check_u32, .wanted = "a number from 1 to 4294967295",             \
+	}
+#define WATCH_ROW                                                             \
+	{                                                                     \
+		.name = "watch", .help = "again every second, until stopped", \
+	}
+
 const struct option_row filter_list_options[] = {
 	STATE_ROW("in one of these states"),
 	PORT_ROW("with this local or remote port"),
@@ -176,22 +196,28 @@ const struct option_row filter_list_options[] = {
 		.wanted = "'age'",
 		.words = sort_words,
 	},
-	{
-		.name = "limit",
-		.argument = "NUMBER",
-		.help = "this many rows at most",
-		.parameter = "limit",
-		.check = check_u32,
-		.wanted = "a number from 1 to 4294967295",
-	},
+	LIMIT_ROW("this many rows at most"),
 	{},
 };
 
 const struct option_row filter_listeners_options[] = {
-	PORT_ROW("on this port"),
-	OWNER_ROW,
-	NETNS_ROW,
-	{.name = "watch", .help = "again every second, until stopped"},
+	PORT_ROW("on this port"), OWNER_ROW, NETNS_ROW, WATCH_ROW, {},
+};
+
+const struct option_row filter_top_options[] = {
+	{
+		.name = "by",
+		.argument = "WHAT",
+		.help = "process, user, port (local), remote (address), prefix (IPv4 /24, IPv6 "
+			"/64) or netns; process if it is not given",
+		.parameter = "by",
+		.check = check_by,
+		.wanted = "process, user, port, remote, prefix or netns",
+		.words = by_words,
+	},
+	STATE_ROW("in one of these states"),
+	LIMIT_ROW("this many rows, and one for all others; 10 if it is not given"),
+	WATCH_ROW,
 	{},
 };
 

@@ -17,6 +17,7 @@ int filter_check_states(const char *value, char *ret);
 /* Each up to a row without name. */
 extern const struct option_row filter_list_options[];
 extern const struct option_row filter_listeners_options[];
+extern const struct option_row filter_top_options[];
 extern const struct option_row filter_watch_options[];
 
 #endif

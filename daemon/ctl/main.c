@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{"list", "connections, one a line", filter_list_options, command_list},
 	{"listeners", "listening sockets: how full their queues are, SYNs, owners",
 	 filter_listeners_options, command_listeners},
+	{"top", "who and what has most connections", filter_top_options, command_top},
 	{"watch", "transitions as they happen, one a line, until stopped", filter_watch_options,
 	 command_watch},
 	{"alerts", "what the rules have found: alerts pending and firing", alerts_options,

@@ -33,7 +33,8 @@ static int check_socket(const char *value, char *ret)
 }
 
 const struct option_row options_global[] = {
-	{.name = "json", .help = "print JSON; of list, listeners and watch, one object a line"},
+	{.name = "json",
+	 .help = "print JSON; of list, listeners, top and watch, one object a line"},
 	{
 		.name = "socket",
 		.argument = "PATH",

@@ -9,6 +9,7 @@
 #include "serve/metrics.h"
 #include "serve/roster.h"
 #include "serve/text.h"
+#include "serve/top.h"
 #include "serve/walk.h"
 
 #include <tcpwatch/control.h>
@@ -164,6 +165,19 @@ static void on_alerts(struct http_request *request, void *userdata)
 				   NULL);
 }
 
+static void on_top(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct filter filter;
+	struct top *top;
+
+	if (read_filter(request, FILTER_TOP, &filter))
+		return;
+	refresh(api);
+	if (!top_new(api->model, &filter, now_ns(CLOCK_MONOTONIC), &top))
+		http_answer_stream(request, "application/x-ndjson", &top_source, top, NULL);
+}
+
 static void on_watch(struct http_request *request, void *userdata)
 {
 	const struct api *api = userdata;
@@ -287,6 +301,7 @@ const struct http_route api_control_routes[] = {
 	{HTTP_GET, TW_PATH_CONNECTIONS, on_connections},
 	{HTTP_GET, TW_PATH_LISTENERS, on_listeners},
 	{HTTP_GET, TW_PATH_ALERTS, on_alerts},
+	{HTTP_GET, TW_PATH_TOP, on_top},
 	{HTTP_GET, TW_PATH_WATCH, on_watch},
 	{HTTP_POST, TW_PATH_RESYNC, on_resync},
 	{HTTP_GET, TW_PATH_CONFIG, on_config},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "serve/dimension.h"
 #include "serve/filter.h"
 
 #define QUOTED 60                           /* characters of a value that a message repeats */
@@ -188,9 +189,20 @@ static int parse_limit(struct filter *f, const char *value)
 	return parse_number(value, strlen(value), 1, UINT32_MAX, &f->limit);
 }
 
+static int parse_by(struct filter *f, const char *value)
+{
+	for (unsigned i = 0; i < DIMENSION_COUNT; i++)
+		if (!strcmp(value, dimension_words[i])) {
+			f->by = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 #define IN_ALL (1U << FILTER_LIST | 1U << FILTER_WATCH | 1U << FILTER_LISTENERS)
 #define IN_TRAFFIC (1U << FILTER_LIST | 1U << FILTER_WATCH)
 #define IN_LIST (1U << FILTER_LIST)
+#define IN_TOP (1U << FILTER_TOP)
 
 static const struct parameter {
 	const char *name;
@@ -198,7 +210,8 @@ static const struct parameter {
 	int (*parse)(struct filter *f, const char *value);
 	const char *right;
 } parameters[] = {
-	{"state", IN_TRAFFIC, parse_states,
+	{"by", IN_TOP, parse_by, "one of process, user, port, remote, prefix and netns"},
+	{"state", IN_TRAFFIC | IN_TOP, parse_states,
 	 "states separated by commas, of established, syn_sent, syn_recv, fin_wait1, fin_wait2, "
 	 "time_wait, close, close_wait, last_ack, listen and closing"},
 	{"port", IN_ALL, parse_port, "a number from 1 to 65535"},
@@ -209,7 +222,7 @@ static const struct parameter {
 	{"netns", IN_ALL, parse_netns, "the inode number of a network namespace, as lsns shows it"},
 	{"older_than", IN_LIST, parse_older_than, "a number of seconds, such as 60 or 0.5"},
 	{"sort", IN_LIST, parse_sort, "age"},
-	{"limit", IN_LIST, parse_limit, "a number of rows, from 1 on"},
+	{"limit", IN_LIST | IN_TOP, parse_limit, "a number of rows, from 1 on"},
 };
 
 static const struct parameter *find(enum filter_set set, const char *name)

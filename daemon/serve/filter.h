@@ -23,6 +23,7 @@ enum filter_set { /* which parameters there are */
 		  FILTER_LIST,
 		  FILTER_WATCH,     /* without those that make no sense for what is yet to come */
 		  FILTER_LISTENERS, /* without those that are of connections */
+		  FILTER_TOP,       /* those of sums */
 };
 
 enum filter_owner { FILTER_OWNER_ANY, FILTER_OWNER_NAME, FILTER_OWNER_PID, FILTER_OWNER_UID };
@@ -42,6 +43,7 @@ struct filter {
 	uint64_t older_than_ns;
 	uint64_t limit; /* rows; 0: all */
 	bool by_age;    /* the oldest first, of all states together */
+	unsigned by;    /* enum dimension, see dimension.h */
 };
 
 /* What passes every test. */

@@ -202,6 +202,48 @@ static struct json_object *states_of(const uint64_t counts[TW_STATE_SLOTS])
 	return states;
 }
 
+static struct json_object *top_row(enum dimension by, const char *key, int kind,
+				   const struct rank_row *row, uint64_t of, uint64_t now_ns)
+{
+	struct json_object *object = json_object_new_object();
+	bool dated = row->oldest_ns != UINT64_MAX;
+
+	add_text(object, "by", dimension_words[by]);
+	add_text(object, "key", key);
+	add(object, "kind", kind < 0 ? NULL : json_object_new_string(owner_kind_labels[kind]));
+	add_number(object, "connections", row->connections);
+	add(object, "share", decimal(4, of ? (double)row->connections / (double)of : 0));
+	add(object, "oldest_seconds",
+	    dated ? decimal(3, age_seconds(row->oldest_ns, now_ns)) : NULL);
+	add(object, "states", states_of(row->states));
+	return object;
+}
+
+struct json_object *json_top(enum dimension by, const struct rank_row *row, uint64_t of,
+			     uint64_t now_ns)
+{
+	bool counts = by == DIMENSION_PROCESS || by == DIMENSION_USER;
+	char key[DIMENSION_NAME_SIZE];
+	struct json_object *object;
+
+	dimension_name(by, &row->key, key);
+	object = top_row(by, key, dimension_kind(by, &row->key), row, of, now_ns);
+	add(object, "processes", counts ? json_object_new_uint64(row->members) : NULL);
+	return object;
+}
+
+struct json_object *json_top_others(enum dimension by, const struct rank *rank, uint64_t of,
+				    uint64_t now_ns)
+{
+	const struct rank_row *others = rank_others(rank);
+	struct json_object *object = top_row(by, "other", -1, others, of, now_ns);
+
+	add(object, "processes", NULL);
+	add_number(object, "keys", others->members);
+	add(object, "keys_all", json_object_new_boolean(!rank_overflowed(rank)));
+	return object;
+}
+
 static struct json_object *rates_of(const struct stats *stats)
 {
 	struct json_object *rates = json_object_new_object();

@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "model/model.h"
+#include "serve/dimension.h"
 #include "serve/status.h"
 #include "settings.h"
 
@@ -18,6 +19,12 @@
 
 /* The owner in a row of /v1/connections. */
 struct json_object *json_owner(const struct model *m, uint32_t index);
+/* A row of /v1/top, or the last of them, with what all others have. of: connections in the states
+ * asked for. */
+struct json_object *json_top(enum dimension by, const struct rank_row *row, uint64_t of,
+			     uint64_t now_ns);
+struct json_object *json_top_others(enum dimension by, const struct rank *rank, uint64_t of,
+				    uint64_t now_ns);
 /* A row of /v1/listeners. */
 struct json_object *json_listener(const struct model *m, const struct tw_listener *row);
 /* A row of /v1/watch. offset_ns: CLOCK_REALTIME less CLOCK_MONOTONIC. */

@@ -17,6 +17,7 @@
 #define TW_PATH_CONNECTIONS "/v1/connections"
 #define TW_PATH_LISTENERS "/v1/listeners"
 #define TW_PATH_ALERTS "/v1/alerts"
+#define TW_PATH_TOP "/v1/top"
 #define TW_PATH_WATCH "/v1/watch"
 #define TW_PATH_RESYNC "/v1/resync"
 #define TW_PATH_CONFIG "/v1/config"

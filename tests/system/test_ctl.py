@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import urllib.parse
 import time
 
 import pytest
@@ -403,6 +404,42 @@ close_wait     12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 u
 close_wait         -      -      - 127.0.0.1:8080        192.168.100.200:47110 -
 close_wait     12.3s      -      - 127.0.0.1:8080        192.168.100.200:47110 nginx/77 netns:{OWN_NETNS + 1}
 """
+
+
+def sums(key, connections, kind=None, oldest=None, share=0.5, **changes):
+    return {"by": "process", "key": key, "kind": kind, "connections": connections, "share": share,
+            "oldest_seconds": oldest, "states": {}, "processes": None, **changes}
+
+
+def test_top(fake):
+    result = fake(rows_answer([
+        sums("nginx", 7, "process", states={"established": 4, "close_wait": 3}),
+        sums("nginx", 2, "kernel", share=1, oldest=250, states={"last_ack": 2}),
+        sums("10.0.0.1", 400000, states={"established": 400000 - 3, "close_wait": 1, "closing": 1, "last_ack": 1}),
+        sums("ffff:ffff:ffff:ffff::/64", 1, share=None, states={"time_wait": 1}),
+        sums("other", 5, keys=17, keys_all=True),
+        sums("other", 5, keys=16384, keys_all=False),
+    ])).run("top")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == """\
+NAME                       CONNECTIONS  SHARE   OLDEST STATES
+nginx                                7  50.0%        - established 4 +1
+nginx (kernel)                       2 100.0%    4m10s last_ack 2
+10.0.0.1                        400000  50.0%        - established 399997 +3
+ffff:ffff:ffff:ffff::/64             1      -        - time_wait 1
+other (17)                           5  50.0%        -
+other (16384+)                       5  50.0%        -
+"""
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+
+def test_top_asks(fake):
+    daemon = fake(rows_answer([]))
+    daemon.run("top", "--by", "prefix", "--state", "close_wait,last_ack", "--limit", "3")
+    asked = urllib.parse.unquote(daemon.requests[-1].split()[1])
+    assert asked == "/v1/top?by=prefix&state=close_wait,last_ack&limit=3"
+    result = daemon.run("top", "--by", "port,user")
+    assert result.returncode == 2 and "prefix or netns" in result.stderr
 
 
 def test_list_of_nothing(fake):

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * By what connections can be added up, and how each is named. Owners are counted by the model, and
+ * there are few of them; of ports and peers there may be as many as connections, and these have to
+ * be walked.
+ */
+#ifndef SERVE_DIMENSION_H
+#define SERVE_DIMENSION_H
+
+#include "model/model.h"
+#include "model/rank.h"
+
+/* X(NAME, word) */
+#define DIMENSIONS(X)         \
+	X(PROCESS, "process") \
+	X(USER, "user")       \
+	X(PORT, "port")       \
+	X(REMOTE, "remote")   \
+	X(PREFIX, "prefix")   \
+	X(NETNS, "netns")
+
+enum dimension {
+#define X(name, word) DIMENSION_##name,
+	DIMENSIONS(X)
+#undef X
+		DIMENSION_COUNT
+};
+
+extern const char *const dimension_words[DIMENSION_COUNT];
+
+#define DIMENSION_NAME_SIZE 64 /* of an IPv6 prefix, or a comm with U+FFFD for each byte */
+
+/* Whether the model has the counts; else each connection is looked at. */
+bool dimension_is_counted(enum dimension d);
+/* Adds all there are in the states, a mask of TW_STATE_BIT(), with processes as members; of one
+ * that is counted. */
+void dimension_add_counted(enum dimension d, const struct model *m, uint32_t states,
+			   struct rank *rank);
+/* Adds one connection; of one that is not counted. */
+void dimension_add(enum dimension d, const struct connection *c, struct rank *rank);
+
+/* As it is shown: UTF-8, "unknown" for an owner that is not known, "none" for a port or a peer that
+ * there is not. */
+void dimension_name(enum dimension d, const struct rank_key *key, char text[DIMENSION_NAME_SIZE]);
+/* enum owner_kind of the owners added up, or -1 where they may be of several. */
+int dimension_kind(enum dimension d, const struct rank_key *key);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "serve/dimension.h"
+#include "serve/json.h"
+#include "serve/lines.h"
+#include "serve/top.h"
+
+#define STEPS_MAX 8192 /* connections in a row: about a millisecond, then the loop goes on */
+
+struct top {
+	enum dimension by;
+	size_t limit;
+	struct rank *rank;
+	struct table_cursor cursor;
+	bool walking;
+	uint64_t began_ns; /* the model's time: what entered later is left out */
+	uint64_t now_ns;
+	uint64_t totals[TW_STATE_SLOTS]; /* when it began */
+	uint64_t total;
+	size_t next; /* row */
+	struct lines lines;
+};
+
+static void take_totals(struct top *t, const struct model *m, uint32_t states)
+{
+	for (unsigned s = TW_STATE_FIRST; s <= TW_STATE_LAST; s++) {
+		if (states & TW_STATE_BIT(s))
+			t->totals[s] = model_connections(m, s, NETNS_IPV4) +
+				       model_connections(m, s, NETNS_IPV6);
+		t->total += t->totals[s];
+	}
+}
+
+static void finish(struct top *t)
+{
+	if (t->walking)
+		table_cursor_close(&t->cursor);
+	t->walking = false;
+	rank_finish(t->rank, t->limit, t->totals);
+}
+
+int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct top **ret)
+{
+	struct top *t = calloc(1, sizeof(*t));
+
+	if (!t || rank_new(&t->rank) < 0) {
+		free(t);
+		return -ENOMEM;
+	}
+	t->by = filter->by;
+	t->limit = filter->limit ? filter->limit : TOP_LIMIT;
+	t->now_ns = now_ns;
+	t->began_ns = model_now_ns(model);
+	take_totals(t, model, filter->states);
+	if (dimension_is_counted(t->by)) {
+		dimension_add_counted(t->by, model, filter->states, t->rank);
+		finish(t);
+	} else {
+		table_cursor_open(model_table(model), filter->states, &t->cursor);
+		t->walking = true;
+	}
+	*ret = t;
+	return 0;
+}
+
+static void walk(struct top *t)
+{
+	for (unsigned i = 0; i < STEPS_MAX; i++) {
+		const struct connection *c = table_cursor_next(&t->cursor);
+
+		if (!c) {
+			finish(t);
+			return;
+		}
+		if (!(c->flags & CONNECTION_GONE) && c->entered_ns <= t->began_ns)
+			dimension_add(t->by, c, t->rank);
+	}
+}
+
+static int produce(void *userdata)
+{
+	struct top *t = userdata;
+	size_t count;
+	const struct rank_row *rows = rank_rows(t->rank, &count);
+
+	if (t->next < count)
+		lines_put(&t->lines, json_top(t->by, &rows[t->next], t->total, t->now_ns));
+	else if (t->next == count && rank_others(t->rank)->connections)
+		lines_put(&t->lines, json_top_others(t->by, t->rank, t->total, t->now_ns));
+	else
+		return HTTP_STREAM_END;
+	t->next++;
+	return LINES_PUT;
+}
+
+static ssize_t top_next(char *buffer, size_t size, void *userdata)
+{
+	struct top *t = userdata;
+
+	if (t->walking) {
+		walk(t);
+		return HTTP_STREAM_AGAIN;
+	}
+	return lines_fill(&t->lines, buffer, size, produce, t);
+}
+
+static void top_free(void *userdata)
+{
+	struct top *t = userdata;
+
+	if (t->walking)
+		table_cursor_close(&t->cursor);
+	lines_clear(&t->lines);
+	rank_free(t->rank);
+	free(t);
+}
+
+const struct http_source top_source = {top_next, top_free};
