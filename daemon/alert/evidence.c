@@ -12,6 +12,7 @@
 #define FOUND_MAX LEADERS_MAX /* connections of the target that are looked at */
 #define WALK_MAX 20000U       /* and of the others on the way to them */
 #define IPV6_BYTES 8          /* of a /64 */
+#define NAME_MAX_BYTES 256    /* of the name of a unit, a container or a control group */
 
 /* Which connections are meant. */
 struct aim {
@@ -243,12 +244,13 @@ static void add_double(struct json_object *object, const char *key, int digits, 
 	add(object, key, json_object_new_double_s(value, text));
 }
 
-static void add_comm(struct json_object *object, const char comm[TW_COMM_SIZE])
+/* Any bytes, cut to what fits; "" stands for not known. */
+static void add_name(struct json_object *object, const char *key, const char *name)
 {
-	char clean[UTF8_CLEAN_SIZE(TW_COMM_SIZE)];
+	char clean[NAME_MAX_BYTES + 1];
 
-	utf8_clean(comm, strnlen(comm, TW_COMM_SIZE), clean, sizeof(clean));
-	add_text(object, "comm", clean);
+	utf8_clean(name, strlen(name), clean, sizeof(clean));
+	add_text(object, key, clean);
 }
 
 /* "/24" of a prefix, "" of an address. */
@@ -275,16 +277,15 @@ static void describe_owner(const struct evidence *e, const struct leader *leader
 	uint32_t index = (uint32_t)leader->key[0];
 	const struct owners *owners = model_owners(e->model);
 	const struct owner *owner = owners_get(owners, index);
-	const char *unit = e->calls->unit && owner->cgroup
-				   ? e->calls->unit(owner->cgroup, e->calls->userdata)
-				   : NULL;
+	const struct cgroup *cgroup = cgroups_get(model_cgroups(e->model), owner->cgroup);
 
 	add_text(row, "kind", owner_kind_labels[owner->kind]);
 	add_known(row, "pid", owner->pid);
-	add_comm(row, owner->comm);
+	add_name(row, "comm", owner->comm);
 	add(row, "uid", owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
-	add_text(row, "unit", unit);
-	add_known(row, "cgroup", owner->cgroup);
+	add_name(row, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
+	add_name(row, "container", cgroup->container);
+	add_name(row, "cgroup", cgroup->path);
 	add_known(row, "descriptors_max", owners_nofile(owners, index));
 }
 

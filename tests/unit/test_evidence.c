@@ -38,12 +38,6 @@ static void queues(const struct connection *rows, size_t count, struct evidence_
 	}
 }
 
-static const char *unit(uint64_t cgroup, void *userdata)
-{
-	(void)userdata;
-	return cgroup == CGROUP ? "web.service" : NULL;
-}
-
 static int open_bench(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -51,7 +45,7 @@ static int open_bench(void **state)
 	if (!b)
 		return -1;
 	b->f.now_ns = 1000 * NSEC_PER_SEC;
-	b->calls = (struct evidence_calls){.queues = queues, .unit = unit, .userdata = b};
+	b->calls = (struct evidence_calls){.queues = queues, .userdata = b};
 	*state = b;
 	return model_new(MANY, &b->f.m);
 }
@@ -158,6 +152,15 @@ static struct peer peer(uint64_t cookie, uint8_t last)
 	return (struct peer){.cookie = cookie, .pid = 1, .address = {10, 0, 0, last}};
 }
 
+static void name_cgroup(struct bench *b, const char *path)
+{
+	struct tw_cgroup cgroup = {.id = CGROUP};
+
+	snprintf(cgroup.path, sizeof(cgroup.path), "%s", path);
+	tick(&b->f); /* the group is met */
+	model_cgroup(b->f.m, &cgroup);
+}
+
 static void test_of_the_host(void **state)
 {
 	struct bench *b = *state;
@@ -171,6 +174,7 @@ static void test_of_the_host(void **state)
 	}
 	p = peer(50, 1);
 	reach(b, &p, TW_ESTABLISHED);
+	name_cgroup(b, "/system.slice/web.service/\xff");
 	b->f.now_ns += 100 * NSEC_PER_SEC;
 	collect(b, (struct notice){.value = 6, .threshold = 5, .limit = 12});
 	assert_int_equal(number(b, "count"), 6);
@@ -185,6 +189,7 @@ static void test_of_the_host(void **state)
 	assert_int_equal(number(b, "owners.0.pid"), PID);
 	assert_string_equal(text(b, "owners.0.comm"), "web");
 	assert_string_equal(text(b, "owners.0.unit"), "web.service");
+	assert_string_equal(text(b, "owners.0.cgroup"), "/system.slice/web.service/\ufffd");
 	assert_string_equal(text(b, "owners.0.kind"), "process");
 	assert_null(member(b->evidence, "owners.1.unit"));
 	assert_int_equal(number(b, "owners_other"), 0);
@@ -326,6 +331,7 @@ static void test_accept_queue(void **state)
 static void test_bounds(void **state)
 {
 	struct bench *b = *state;
+	char path[1000];
 	struct peer p;
 
 	for (uint32_t i = 0; i < MANY; i++) {
@@ -339,6 +345,9 @@ static void test_bounds(void **state)
 					      0xff}};
 		reach(b, &p, TW_CLOSE_WAIT);
 	}
+	memset(path, 0xff, sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	name_cgroup(b, path);
 	collect(b, (struct notice){.value = MANY});
 	assert_int_equal(number(b, "found"), LEADERS_MAX);
 	assert_false(json_object_get_boolean(member(b->evidence, "whole")));
