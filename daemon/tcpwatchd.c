@@ -6,6 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "alert/alerts.h"
+#include "alert/evidence.h"
 #include "alert/sinks.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -418,9 +419,44 @@ static void on_notice(const struct notice *notice, void *userdata)
 	sinks_tell(d->sinks, notice);
 }
 
+static void queues_of(const struct connection *rows, size_t count, struct evidence_queue *ret,
+		      void *userdata)
+{
+	struct serve_queues found[EVIDENCE_QUEUES_MAX];
+	const struct tcpwatchd *d = userdata;
+
+	_Static_assert(EVIDENCE_QUEUES_MAX <= SERVE_QUEUES_MAX, "asked for at once");
+	lookups_queues(d->lookups, rows, count, found);
+	for (size_t i = 0; i < count; i++)
+		ret[i] = (struct evidence_queue){.known = found[i].known,
+						 .receive = found[i].receive};
+}
+
+static const char *unit_of(uint64_t cgroup, void *userdata)
+{
+	const struct tcpwatchd *d = userdata;
+	const char *label = cgroup_label(cgroups_get(model_cgroups(d->model), cgroup));
+
+	return *label ? label : NULL;
+}
+
+static struct json_object *evidence(const struct notice *notice, void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+	const struct evidence_calls calls = {
+		.queues = queues_of,
+		.unit = unit_of,
+		.userdata = d,
+		.offset_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC),
+	};
+
+	return evidence_collect(d->model, notice, &calls, now_ns(CLOCK_MONOTONIC));
+}
+
 static int open_alerts(struct tcpwatchd *d)
 {
-	const struct alerts_calls calls = {.announce = on_notice, .userdata = d};
+	const struct alerts_calls calls = {
+		.announce = on_notice, .evidence = evidence, .userdata = d};
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
 	int error = alerts_new(d->model, now_ns(CLOCK_REALTIME) - time_ns, &calls, &d->alerts);
 

@@ -18,7 +18,6 @@
 struct alerts {
 	struct model *model;
 	struct alerts_calls calls;
-	struct wording wording;
 	struct rules *rules;
 	uint64_t offset_ns;
 
@@ -78,8 +77,8 @@ static void fill(const struct alerts *a, const struct rules_rule *rule,
 	};
 	snprintf(n->name, sizeof(n->name), "%s", alert->member.name);
 	set_place(n, rule, target);
-	wording_target(&a->wording, rule, target, n->target);
-	wording_summary(&a->wording, rule, target, n->target, n->summary);
+	wording_target(a->model, rule, target, n->target);
+	wording_summary(a->model, rule, target, n->target, n->summary);
 }
 
 static struct notice *find_current(const struct alerts *a, uint64_t id)
@@ -189,7 +188,6 @@ int alerts_new(struct model *model, uint64_t offset_ns, const struct alerts_call
 		return -ENOMEM;
 	a->model = model;
 	a->calls = *calls;
-	a->wording = (struct wording){model, calls->unit, calls->userdata};
 	a->offset_ns = offset_ns;
 	r = rules_new(model, offset_ns, on_news, a, &a->rules);
 	if (r < 0) {
@@ -305,7 +303,7 @@ const struct rules *alerts_rules(const struct alerts *a)
 void alerts_target(const struct alerts *a, const struct rules_rule *rule,
 		   const struct rules_target *target, char text[static NOTICE_TARGET_SIZE])
 {
-	wording_target(&a->wording, rule, target, text);
+	wording_target(a->model, rule, target, text);
 }
 
 static void list_target(const struct alerts *a, const struct rules_rule *rule,

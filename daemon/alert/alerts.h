@@ -25,7 +25,6 @@ struct alerts_calls {
 	/* What is true now of a notice that is about to be announced as firing: the caller's, or
 	 * NULL. May be NULL. */
 	struct json_object *(*evidence)(const struct notice *notice, void *userdata);
-	wording_unit_fn *unit; /* may be NULL */
 	void *userdata;
 };
 

@@ -59,11 +59,11 @@ static void format_address(const struct tally_key *key, bool port, char text[sta
 }
 
 /* The address of the only listener on the port, or *. */
-static void format_listener(const struct wording *w, uint32_t netns, uint16_t port,
+static void format_listener(struct model *m, uint32_t netns, uint16_t port,
 			    char text[static ADDRESS_SIZE])
 {
 	size_t count, found = 0;
-	const struct tw_listener *rows = listeners_rows(model_listeners(w->model), &count);
+	const struct tw_listener *rows = listeners_rows(model_listeners(m), &count);
 	struct tally_key key = {.port = port};
 
 	for (size_t i = 0; i < count; i++) {
@@ -96,17 +96,17 @@ static void format_process(const char comm[TW_COMM_SIZE], uint64_t pid, char *te
 	snprintf(text, size, "%s[%" PRIu64 "]", *clean ? clean : "?", pid);
 }
 
-static void format_unit(const struct wording *w, uint64_t cgroup, char *text)
+static void format_unit(struct model *m, uint64_t cgroup, char *text)
 {
-	const char *name = w->unit ? w->unit(cgroup, w->userdata) : NULL;
+	const char *name = cgroup_label(cgroups_get(model_cgroups(m), cgroup));
 
-	if (name)
+	if (*name)
 		clean_text(name, strlen(name), text, NOTICE_TARGET_SIZE);
 	else
 		snprintf(text, NOTICE_TARGET_SIZE, "cgroup %" PRIu64, cgroup);
 }
 
-void wording_target(const struct wording *w, const struct rules_rule *rule,
+void wording_target(struct model *m, const struct rules_rule *rule,
 		    const struct rules_target *target, char text[static NOTICE_TARGET_SIZE])
 {
 	const struct tally_key *key = &target->key;
@@ -117,7 +117,7 @@ void wording_target(const struct wording *w, const struct rules_rule *rule,
 		snprintf(text, NOTICE_TARGET_SIZE, "netns %u", key->netns);
 		break;
 	case SETTINGS_SCOPE_LISTENER:
-		format_listener(w, key->netns, key->port, address);
+		format_listener(m, key->netns, key->port, address);
 		snprintf(text, NOTICE_TARGET_SIZE, "%s netns %u", address, key->netns);
 		break;
 	case SETTINGS_SCOPE_PORT:
@@ -134,7 +134,7 @@ void wording_target(const struct wording *w, const struct rules_rule *rule,
 		format_process(target->comm, key->id, text, NOTICE_TARGET_SIZE);
 		break;
 	case SETTINGS_SCOPE_UNIT:
-		format_unit(w, key->id, text);
+		format_unit(m, key->id, text);
 		break;
 	default:
 		snprintf(text, NOTICE_TARGET_SIZE, "host");
@@ -181,25 +181,25 @@ static void note_peer(struct peers *p, const struct connection *c)
 	memcpy(p->first.address, c->daddr, sizeof(p->first.address));
 }
 
-static void find_peers(const struct wording *w, unsigned state, uint64_t pid, struct peers *p)
+static void find_peers(struct model *m, unsigned state, uint64_t pid, struct peers *p)
 {
 	struct table_cursor cursor;
 	struct connection *c;
 
 	*p = (struct peers){0};
-	table_cursor_open(model_table(w->model), TW_STATE_BIT(state), &cursor);
+	table_cursor_open(model_table(m), TW_STATE_BIT(state), &cursor);
 	for (unsigned i = 0; i < PEERS_WALK_MAX && (c = table_cursor_next(&cursor)); i++)
-		if (owners_get(model_owners(w->model), c->owner)->pid == pid)
+		if (owners_get(model_owners(m), c->owner)->pid == pid)
 			note_peer(p, c);
 	table_cursor_close(&cursor);
 }
 
-static void add_peers(const struct wording *w, uint64_t pid, char *text)
+static void add_peers(struct model *m, uint64_t pid, char *text)
 {
 	char address[ADDRESS_SIZE];
 	struct peers peers;
 
-	find_peers(w, TW_SYN_SENT, pid, &peers);
+	find_peers(m, TW_SYN_SENT, pid, &peers);
 	if (!peers.count)
 		return;
 	format_address(&peers.first, true, address);
@@ -221,7 +221,7 @@ static void add_threshold(const struct rules_rule *rule, const struct rules_targ
 	add(text, " (threshold %.10g)", rule_threshold(&rule->rule, target->state.limit));
 }
 
-static void say_state(const struct wording *w, const struct rules_rule *rule,
+static void say_state(struct model *m, const struct rules_rule *rule,
 		      const struct rules_target *target, const char *who, char *text)
 {
 	const struct settings_alert *alert = &rule->alert;
@@ -240,20 +240,20 @@ static void say_state(const struct wording *w, const struct rules_rule *rule,
 	}
 	add_threshold(rule, target, text);
 	if (state == TW_SYN_SENT && alert->scope == SETTINGS_SCOPE_PROCESS)
-		add_peers(w, target->key.id, text);
+		add_peers(m, target->key.id, text);
 	else if (state_meanings[state])
 		add(text, ": %s", state_meanings[state]);
 }
 
-static const struct listener_port *listener_of(const struct wording *w, const struct tally_key *key)
+static const struct listener_port *listener_of(struct model *m, const struct tally_key *key)
 {
-	return listeners_port(model_listeners(w->model), key->netns, key->port);
+	return listeners_port(model_listeners(m), key->netns, key->port);
 }
 
-static void say_accept_queue(const struct wording *w, const struct rules_rule *rule,
+static void say_accept_queue(struct model *m, const struct rules_rule *rule,
 			     const struct rules_target *target, const char *who, char *text)
 {
-	const struct listener_port *port = listener_of(w, &target->key);
+	const struct listener_port *port = listener_of(m, &target->key);
 	char process[UTF8_CLEAN_SIZE(TW_COMM_SIZE) + 24] = "the program";
 
 	if (port && port->owner.pid)
@@ -265,9 +265,9 @@ static void say_accept_queue(const struct wording *w, const struct rules_rule *r
 }
 
 /* The port of the namespace, or of all, that gets the most SYNs. */
-static const struct listener_port *busiest_port(const struct wording *w, uint32_t netns)
+static const struct listener_port *busiest_port(struct model *m, uint32_t netns)
 {
-	const struct listeners *listeners = model_listeners(w->model);
+	const struct listeners *listeners = model_listeners(m);
 	const struct listener_port *busiest = NULL;
 
 	for (size_t i = 0; i < listeners_port_count(listeners); i++) {
@@ -280,32 +280,32 @@ static const struct listener_port *busiest_port(const struct wording *w, uint32_
 	return busiest;
 }
 
-static double cookies_of(const struct wording *w, uint32_t netns)
+static double cookies_of(struct model *m, uint32_t netns)
 {
-	int index = netns_find(model_netns(w->model), netns);
+	int index = netns_find(model_netns(m), netns);
 	const struct netns *n;
 
 	if (index < 0)
 		return 0;
-	n = netns_at(model_netns(w->model), (size_t)index);
+	n = netns_at(model_netns(m), (size_t)index);
 	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
 }
 
-static bool cookies_are_off(const struct wording *w, uint32_t netns)
+static bool cookies_are_off(struct model *m, uint32_t netns)
 {
-	int index = netns_find(model_netns(w->model), netns);
+	int index = netns_find(model_netns(m), netns);
 	const struct tw_limits *limits;
 
 	if (index < 0)
 		return false;
-	limits = &netns_at(model_netns(w->model), (size_t)index)->limits;
+	limits = &netns_at(model_netns(m), (size_t)index)->limits;
 	return limits->known & TW_SYSCTL_BIT(TW_SYSCTL_TCP_SYNCOOKIES) &&
 	       !limits->values[TW_SYSCTL_TCP_SYNCOOKIES];
 }
 
-static void add_sources(const struct wording *w, char *text)
+static void add_sources(struct model *m, char *text)
 {
-	const struct tw_source_summary *sources = model_syn_sources(w->model);
+	const struct tw_source_summary *sources = model_syn_sources(m);
 	struct tally_key prefix = {.family = (uint16_t)sources->top_family};
 	char address[ADDRESS_SIZE];
 
@@ -321,78 +321,77 @@ static void add_sources(const struct wording *w, char *text)
 		add(text, ", from about %" PRIu64 " networks", (uint64_t)sources->prefixes);
 }
 
-static void add_flood(const struct wording *w, uint32_t netns, const struct listener_port *port,
-		      char *text)
+static void add_flood(struct model *m, uint32_t netns, const struct listener_port *port, char *text)
 {
-	double cookies = netns ? cookies_of(w, netns) : 0;
+	double cookies = netns ? cookies_of(m, netns) : 0;
 
 	if (port && port->counted)
 		add(text, ": %.0f SYNs a second", port->syn_rate);
 	else
 		add(text, ": half-open connections that are not completed");
-	add_sources(w, text);
+	add_sources(m, text);
 	if (cookies > 0)
 		add(text, "; SYN cookies absorb it, %.0f sent a second", cookies);
-	else if (netns && cookies_are_off(w, netns))
+	else if (netns && cookies_are_off(m, netns))
 		add(text, "; SYN cookies are off, so connections are refused once the queue is "
 			  "full");
 	else if (netns)
 		add(text, "; no SYN cookies are sent");
 }
 
-static void say_syn_queue(const struct wording *w, const struct rules_rule *rule,
+static void say_syn_queue(struct model *m, const struct rules_rule *rule,
 			  const struct rules_target *target, const char *who, char *text)
 {
 	add(text, "%s has %.10g half-open connections of a backlog of %.10g", who,
 	    target->state.value, target->state.limit);
 	add_threshold(rule, target, text);
-	add_flood(w, target->key.netns, listener_of(w, &target->key), text);
+	add_flood(m, target->key.netns, listener_of(m, &target->key), text);
 }
 
-static void say_syn_rate(const struct wording *w, const struct rules_rule *rule,
+static void say_syn_rate(struct model *m, const struct rules_rule *rule,
 			 const struct rules_target *target, const char *who, char *text)
 {
 	uint32_t netns = target->key.netns;
-	const struct listener_port *port = netns ? listener_of(w, &target->key)
-						 : busiest_port(w, 0);
+	const struct listener_port *port = netns ? listener_of(m, &target->key)
+						 : busiest_port(m, 0);
 	char listener[ADDRESS_SIZE];
 
 	add(text, "%s gets %.0f SYNs a second", who, target->state.value);
 	add_threshold(rule, target, text);
 	if (!netns && port) {
-		format_listener(w, port->netns, port->port, listener);
+		format_listener(m, port->netns, port->port, listener);
 		add(text, ", most of them for %s netns %u", listener, port->netns);
 		netns = port->netns;
 	}
-	add_flood(w, netns, port, text);
+	add_flood(m, netns, port, text);
 }
 
-static void say_syn_cookies(const struct wording *w, const struct rules_rule *rule,
+static void say_syn_cookies(struct model *m, const struct rules_rule *rule,
 			    const struct rules_target *target, const char *who, char *text)
 {
-	const struct listener_port *port = busiest_port(w, target->key.netns);
+	const struct listener_port *port = busiest_port(m, target->key.netns);
 	char listener[ADDRESS_SIZE];
 
 	add(text, "%s sends %.0f SYN cookies a second", who, target->state.value);
 	add_threshold(rule, target, text);
 	if (port) {
-		format_listener(w, port->netns, port->port, listener);
+		format_listener(m, port->netns, port->port, listener);
 		add(text, ", most likely for %s netns %u", listener, port->netns);
 	}
-	add_flood(w, port ? port->netns : target->key.netns, port, text);
+	add_flood(m, port ? port->netns : target->key.netns, port, text);
 }
 
-static void say_ephemeral_ports(const struct wording *w, const struct rules_rule *rule,
+static void say_ephemeral_ports(struct model *m, const struct rules_rule *rule,
 				const struct rules_target *target, const char *who, char *text)
 {
-	(void)w;
+	(void)m;
 	add(text, "%.10g of %.10g local ports are in use for connections to %s",
 	    target->state.value, target->state.limit, who);
 	add_threshold(rule, target, text);
 	add(text, ": when none is left, connect() fails with EADDRNOTAVAIL");
 }
 
-static void say_connect_failures(const struct wording *w, const struct rules_rule *rule,
+static void say_connect_failures(struct model *m, const struct rules_rule *rule,
 				 const struct rules_target *target, const char *who, char *text)
 {
 	static const char *const reasons[] = {
@@ -404,19 +403,19 @@ static void say_connect_failures(const struct wording *w, const struct rules_rul
 		[SETTINGS_REASON_OTHER] = ": given up, or another error",
 	};
 
-	(void)w;
+	(void)m;
 	add(text, "%s: %.10g calls of connect() failed within a minute", who, target->state.value);
 	add_threshold(rule, target, text);
 	add(text, "%s", reasons[rule->alert.reason]);
 }
 
-void wording_summary(const struct wording *w, const struct rules_rule *rule,
+void wording_summary(struct model *m, const struct rules_rule *rule,
 		     const struct rules_target *target, const char *who,
 		     char text[static NOTICE_SUMMARY_SIZE])
 {
 	static void (*const sayings[SETTINGS_SOURCES])(
-		const struct wording *w, const struct rules_rule *rule,
-		const struct rules_target *target, const char *who, char *text) = {
+		struct model * m, const struct rules_rule *rule, const struct rules_target *target,
+		const char *who, char *text) = {
 		[SETTINGS_SOURCE_STATE] = say_state,
 		[SETTINGS_SOURCE_ACCEPT_QUEUE] = say_accept_queue,
 		[SETTINGS_SOURCE_SYN_QUEUE] = say_syn_queue,
@@ -427,7 +426,7 @@ void wording_summary(const struct wording *w, const struct rules_rule *rule,
 	};
 
 	text[0] = '\0';
-	sayings[rule->alert.source](w, rule, target, who, text);
+	sayings[rule->alert.source](m, rule, target, who, text);
 }
 
 const char *wording_source(const struct settings_alert *alert)

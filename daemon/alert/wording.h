@@ -12,20 +12,11 @@
 #include "alert/rules.h"
 #include "model/model.h"
 
-/* The name of a cgroup's unit, or NULL where it is not known; valid until the next call. */
-typedef const char *wording_unit_fn(uint64_t cgroup, void *userdata);
-
-struct wording {
-	struct model *model;
-	wording_unit_fn *unit; /* or NULL */
-	void *userdata;
-};
-
 /* Clean text, cut to what fits. */
-void wording_target(const struct wording *w, const struct rules_rule *rule,
+void wording_target(struct model *m, const struct rules_rule *rule,
 		    const struct rules_target *target, char text[static NOTICE_TARGET_SIZE]);
 /* who: what wording_target() gave. */
-void wording_summary(const struct wording *w, const struct rules_rule *rule,
+void wording_summary(struct model *m, const struct rules_rule *rule,
 		     const struct rules_target *target, const char *who,
 		     char text[static NOTICE_SUMMARY_SIZE]);
 
