@@ -109,7 +109,7 @@ void supervisor_alive(struct supervisor *s, const struct model *m, bool polling,
 	char line[SUPERVISOR_LINE_SIZE];
 
 	sd_notify(0, "WATCHDOG=1");
-	if (*s->line && now_ns - s->told_ns < LINE_EVERY_NS)
+	if (!model_known(m) || (*s->line && now_ns - s->told_ns < LINE_EVERY_NS))
 		return;
 	supervisor_describe(m, polling, firing, line);
 	if (strcmp(line, s->line) == 0)

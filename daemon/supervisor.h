@@ -26,8 +26,8 @@ void supervisor_stopping(void);
 
 /*
  * After each drain of the ring: feeds the watchdog, and tells the line when it has changed, every
- * few seconds at most. now_ns: CLOCK_MONOTONIC. polling: transitions are not followed. firing:
- * alerts.
+ * few seconds at most, once the counts are whole. now_ns: CLOCK_MONOTONIC. polling: transitions
+ * are not followed. firing: alerts.
  */
 void supervisor_alive(struct supervisor *s, const struct model *m, bool polling, size_t firing,
 		      uint64_t now_ns);

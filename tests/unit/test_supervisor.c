@@ -74,7 +74,11 @@ static void test_alive(void **state)
 
 	supervisor_alive(&s, f->m, false, 0, now);
 	assert_told(manager, "WATCHDOG=1");
-	assert_told(manager, "STATUS=0 connections in 0 network namespaces");
+	assert_silent(manager); /* the counts are not whole yet */
+	dump_nothing(f);
+	supervisor_alive(&s, f->m, false, 0, now);
+	assert_told(manager, "WATCHDOG=1");
+	assert_told(manager, "STATUS=0 connections in 1 network namespace");
 	establish(f, &client);
 	supervisor_alive(&s, f->m, false, 0, now + 4 * NSEC_PER_SEC);
 	assert_told(manager, "WATCHDOG=1");
