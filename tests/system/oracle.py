@@ -3,6 +3,7 @@
 
 import collections
 import ipaddress
+import os
 import re
 import subprocess
 import time
@@ -20,6 +21,11 @@ LABELS = {
 }
 
 Socket = collections.namedtuple("Socket", "state local local_port remote remote_port cookie inode")
+
+
+def kernel_before(*version):
+    """Whether the running kernel is older: what it does otherwise than later ones is then expected of it."""
+    return tuple(int(part) for part in re.match(r"(\d+)\.(\d+)", os.uname().release).groups()) < version
 
 
 def wait_for(condition, timeout=10, what=None):

@@ -80,7 +80,7 @@ def test_refused(daemon, netns, failures):
 
 def test_timed_out(daemon, netns, failures):
     netns.sysctl("net.ipv4.tcp_syn_retries", 1)
-    netns.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0)
+    netns.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, since=(6, 5))
     netns.drop("tcp dport 9 tcp flags & (syn|ack) == syn")
     watch = daemon.watch(netns=netns.inum, state="close")
     with failures.grow(timed_out=1):

@@ -168,8 +168,7 @@ def test_last_ack_ends(daemon, netns):
 
 def test_port_used_again(daemon, netns):
     """connect() from the port of a TIME_WAIT puts an end to it, without an event (tcp_tw_reuse)."""
-    netns.sysctl("net.ipv4.tcp_tw_reuse", 1)
-    netns.sysctl("net.ipv4.tcp_tw_reuse_delay", 1)
+    netns.sysctl("net.ipv4.tcp_tw_reuse", 0)
     netns.sysctl("net.ipv4.ip_local_port_range", "40000 40003")
     listener = netns.listener(port=50000)
     for _ in range(4):
@@ -177,7 +176,8 @@ def test_port_used_again(daemon, netns):
         client.close()
         server.close()
     settled(daemon, netns, time_wait=4)
-    time.sleep(1.1)  # the peer's clock of timestamps has to move on
+    netns.sysctl("net.ipv4.tcp_tw_reuse", 1)
+    time.sleep(1.1)  # the peer's clock of timestamps has to move on, and so long a port is kept (tcp_tw_reuse_delay)
     again = netns.pair(listener)
     settled(daemon, netns, time_wait=3, established=2)
     for end in again:

@@ -128,7 +128,7 @@ def test_gone(daemon, netns, make_netns, kinds):
     assert_settles(daemon, doomed)
     assert "tw0" in devices(netns)
     doomed.remove()
-    wait_for(lambda: "tw0" not in devices(netns), 5, "the namespace to be freed")
+    wait_for(lambda: "tw0" not in devices(netns), 30, "the namespace to be freed")
     wait_for(lambda: forgotten(daemon, doomed), 5, "the daemon to forget it")
     assert_settles(daemon, netns)
 

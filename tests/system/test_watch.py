@@ -8,7 +8,10 @@ import time
 import pytest
 
 from daemon import UnixConnection
-from oracle import assert_settles, counts, sockets, wait_for
+from oracle import assert_settles, counts, kernel_before, sockets, wait_for
+
+# Before Linux 6.14 a child has neither its cookie nor its peer yet when it is born: the row seems the listener's.
+BORN_LATE = kernel_before(6, 14)
 
 KEYS = {
     "time", "cookie", "netns", "from", "to", "family", "local", "local_port", "remote", "remote_port",
@@ -43,7 +46,9 @@ def test_one_life(daemon, netns, family, host):
     assert all(set(row) == KEYS for row in rows)
 
     ours = [row for row in rows if row["cookie"] == cookies[client_port]]
-    theirs = [row for row in rows if row["cookie"] == cookies[port]]
+    theirs = [row for row in rows if row["cookie"] != cookies[client_port]]
+    known = theirs[BORN_LATE:]  # what is told of the child once it has all that it will have
+    assert {row["cookie"] for row in known} == {cookies[port]}
     assert moves(ours) == [
         ("close", "syn_sent"), ("syn_sent", "established"), ("established", "fin_wait1"),
         ("fin_wait1", "fin_wait2"), ("fin_wait2", "close")]
@@ -55,8 +60,8 @@ def test_one_life(daemon, netns, family, host):
     assert [row["local_port"] for row in ours] == [0] + [client_port] * 4
     assert {row["remote_port"] for row in ours} == {port}
     assert {row["local_port"] for row in theirs} == {port}
-    assert {row["remote_port"] for row in theirs} == {client_port}
-    for row in ours[1:] + theirs:
+    assert {row["remote_port"] for row in known} == {client_port}
+    for row in ours[1:] + known:
         assert row["local"] == row["remote"]
         assert row["local"].removeprefix("::ffff:") == host.removeprefix("::ffff:")
     assert {row["netns"] for row in rows} == {netns.inum}
@@ -115,7 +120,7 @@ def test_filters(daemon, netns, other_netns):
         "remote": ({"remote": "::1/128", "state": "last_ack", "netns": netns.inum},
                    [("close_wait", "last_ack"), ("last_ack", "close")]),
         "two": ({"state": "fin_wait2,listen", "remote": "127.0.0.0/8", "netns": netns.inum},
-                [("listen", "syn_recv"), ("fin_wait1", "fin_wait2"), ("fin_wait2", "close")]),
+                [("listen", "syn_recv")][BORN_LATE:] + [("fin_wait1", "fin_wait2"), ("fin_wait2", "close")]),
         "netns": ({"netns": other_netns.inum}, []),
     }
     watches = {name: daemon.watch(**filters) for name, (filters, _) in wanted.items()}
