@@ -194,7 +194,7 @@ check-packages: ## build the packages twice and look at them: the same bytes, ri
 	packaging/install-deps build package
 	$(PYTHON) -B tests/check/packages.py
 
-check-vm: $(programs) ## the same on Debian's kernels in virtual machines (root; some 40 minutes; KERNELS="6.1 5.10")
+check-vm: $(programs) ## the same on other kernels, and the package under systemd, in virtual machines (root; KERNELS="6.1 service")
 	packaging/install-deps vm
 	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 

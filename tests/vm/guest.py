@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is in a virtual machine: a small Debian, the modules of its kernel, the programs, the tests."""
+"""What is in a virtual machine: a small Debian, the modules of its kernel, the programs, the tests.
 
+There are two kinds of it: one where /init runs the system tests, and a whole one with systemd, in which the Debian
+package is installed.
+"""
+
+import os
 import pathlib
 import re
 import shutil
@@ -10,9 +15,12 @@ from initramfs import Archive
 from packages import Suite, Unavailable, command
 
 PACKAGES = ("bpftool", "curl", "iproute2", "kmod", "mount", "nftables", "procps", "python3", "python3-pytest")
+SERVICE_PACKAGES = (
+    "apt", "curl", "iproute2", "kmod", "nftables", "procps", "python3", "systemd", "systemd-sysv", "util-linux")
 UNUSED = (
     "dev", "usr/lib/x86_64-linux-gnu/perl", "usr/share/doc", "usr/share/locale", "usr/share/man",
     "usr/share/perl", "var/cache", "var/lib/apt")
+SERVICE_UNUSED = ("dev", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache", "var/lib/apt/lists")
 PROGRAMS = (".output/tcpwatchd", ".output/tcpwatchctl")
 TREES = ("packaging", "tests/system", "tests/vm/guest")
 
@@ -22,6 +30,15 @@ export PYTHONDONTWRITEBYTECODE=1 NO_COLOR=1
 ulimit -n 20000
 timeout --signal=INT --kill-after=30 {limit} /usr/bin/python3 -m pytest -q -rs --tb=short --durations=5 -p no:cacheprovider {tests}
 """
+
+SERVICE_COMMAND = """\
+uname -r
+timeout --signal=INT --kill-after=30 {limit} tests/vm/service/checks.py
+"""
+
+
+class Broken(Exception):
+    """Something of this tree is wrong, which is no reason to skip anything."""
 
 
 def release():
@@ -43,20 +60,20 @@ def write(path, fill):
     scratch.replace(path)
 
 
-def debian(vm):
+def debian(vm, kind="", packages=PACKAGES, unused=UNUSED):
     """The archive of a small Debian, made once."""
     name = release()
-    archive, made_of = vm / f"{name}.cpio", vm / f"{name}.packages"
-    words = " ".join((*PACKAGES, "without", *UNUSED))
+    archive, made_of = vm / f"{name}{kind}.cpio", vm / f"{name}{kind}.packages"
+    words = " ".join((*packages, "without", *unused))
     if archive.exists() and made_of.exists() and made_of.read_text() == words:
         return archive
-    directory = vm / name
+    directory = vm / f"{name}{kind}"
     shutil.rmtree(directory, ignore_errors=True)
     command(
-        "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
         '--aptopt=Acquire::Languages "none"', name, directory, Suite(name, vm / "apt").source())
-    unused = {directory / path for path in UNUSED}
-    write(archive, lambda a: a.add_tree(".", directory, lambda path: path not in unused))
+    left_out = {directory / path for path in unused}
+    write(archive, lambda a: a.add_tree(".", directory, lambda path: path not in left_out))
     shutil.rmtree(directory)
     made_of.write_text(words)
     return archive
@@ -81,22 +98,55 @@ def add_tested(archive, root, command_text):
         archive.add_tree(f"tcpwatch/{tree}", root / tree, lambda path: path.name != "__pycache__")
 
 
+def join(whole, *parts):
+    with open(whole, "wb") as joined:
+        for part in parts:
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, joined)
+    return whole
+
+
 def initramfs(root, vm, kernel, tests, limit):
     """One file of two archives, the second of which is made for this kernel and these tests.
 
     After so many seconds the tests are interrupted, and say what they have seen.
     """
-    own, whole = vm / "own.cpio", vm / "initramfs"
-
     def fill(archive):
         for name, file in kernels.modules(kernel).items():
             archive.add(name, file)
         add_tested(archive, root, COMMAND.format(tests=tests, limit=limit))
 
     first = debian(vm)
-    write(own, fill)
-    with open(whole, "wb") as joined:
-        for part in (first, own):
-            with open(part, "rb") as file:
-                shutil.copyfileobj(file, joined)
-    return whole
+    write(vm / "own.cpio", fill)
+    return join(vm / "initramfs", first, vm / "own.cpio")
+
+
+def package(root, vm):
+    """The Debian package of this tree, and the names of those that it depends on."""
+    try:
+        command(root / "packaging/make-deb", vm / "deb", env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"})
+    except Unavailable as error:
+        raise Broken(f"the package cannot be built: {error}; see {vm}/deb/build.log") from None
+    file = next((vm / "deb").glob("tcpwatch_*.deb"))
+    depends = command("dpkg-deb", "--field", file, "Depends")
+    return file, sorted({re.match(r"[a-z0-9.+-]+", word.strip())[0] for word in depends.split(",")})
+
+
+def service_initramfs(root, vm, kernel, limit):
+    """The same of the whole Debian with systemd, that has all that the package depends on."""
+    file, depends = package(root, vm)
+    packages = (*SERVICE_PACKAGES, *(name for name in depends if name not in SERVICE_PACKAGES))
+
+    def fill(archive):
+        for name, module in kernels.modules(kernel).items():
+            archive.add(name, module)
+        archive.add("init", root / "tests/vm/service/init")
+        archive.add("etc/systemd/system/check.service", root / "tests/vm/service/check.service")
+        archive.add_bytes("vm/command", SERVICE_COMMAND.format(limit=limit).encode())
+        archive.add(f"vm/{file.name}", file)
+        for tree in ("packaging/debian", "tests/vm/service"):
+            archive.add_tree(f"tcpwatch/{tree}", root / tree)
+
+    first = debian(vm, "-service", packages, SERVICE_UNUSED)
+    write(vm / "own.cpio", fill)
+    return join(vm / "initramfs", first, vm / "own.cpio")
