@@ -18,8 +18,8 @@ const char *const filter_states[] = {
 		NULL,
 };
 
-static const char *const by_words[] = {"process", "user",  "port", "remote",
-				       "prefix",  "netns", NULL};
+static const char *const by_words[] = {"unit",   "process", "user",  "port",
+				       "remote", "prefix",  "netns", NULL};
 static const char *const sort_words[] = {"age", NULL};
 
 int filter_check_states(const char *value, char *ret)
@@ -208,11 +208,11 @@ const struct option_row filter_top_options[] = {
 	{
 		.name = "by",
 		.argument = "WHAT",
-		.help = "process, user, port (local), remote (address), prefix (IPv4 /24, IPv6 "
-			"/64) or netns; process if it is not given",
+		.help = "unit, process, user, port (local), remote (address), prefix (IPv4 /24, "
+			"IPv6 /64) or netns; unit if it is not given",
 		.parameter = "by",
 		.check = check_by,
-		.wanted = "process, user, port, remote, prefix or netns",
+		.wanted = "unit, process, user, port, remote, prefix or netns",
 		.words = by_words,
 	},
 	STATE_ROW("in one of these states"),

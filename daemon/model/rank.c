@@ -96,7 +96,7 @@ static struct rank_row *find_or_take(struct rank *r, const struct rank_key *key)
 	if (r->count == RANK_KEYS_MAX || (r->count == r->room && grow(r) < 0))
 		return NULL;
 	slot = &r->slots[r->count];
-	*slot = (struct slot){.row = {.key = *key, .oldest_ns = UINT64_MAX},
+	*slot = (struct slot){.row = {.key = *key, .tag = UINT32_MAX, .oldest_ns = UINT64_MAX},
 			      .chain = *chain_of(r, key)};
 	*chain_of(r, key) = r->count++;
 	return &slot->row;
@@ -117,12 +117,15 @@ void rank_add(struct rank *r, const struct rank_key *key, unsigned state, uint64
 		row->oldest_ns = entered_ns;
 }
 
-void rank_add_member(struct rank *r, const struct rank_key *key)
+void rank_add_members(struct rank *r, const struct rank_key *key, uint32_t count, uint32_t tag)
 {
 	struct rank_row *row = find_or_take(r, key);
 
-	if (row)
-		row->members++;
+	if (!row)
+		return;
+	if (row->tag == UINT32_MAX)
+		row->tag = tag;
+	row->members += count;
 }
 
 static int compare(const void *left, const void *right)

@@ -25,7 +25,8 @@ struct rank_key {
 
 struct rank_row {
 	struct rank_key key;
-	uint32_t members; /* as rank_add_member() was called; of the others: keys */
+	uint32_t members; /* as rank_add_members() was told; of the others: keys */
+	uint32_t tag;     /* of its first call */
 	uint64_t connections;
 	uint64_t states[TW_STATE_SLOTS]; /* the same, by state */
 	uint64_t oldest_ns;              /* the least entered_ns that was added; UINT64_MAX: none */
@@ -38,8 +39,8 @@ struct rank *rank_free(struct rank *r);
 /* connections in the state have the key, the oldest of which entered then, or UINT64_MAX. */
 void rank_add(struct rank *r, const struct rank_key *key, unsigned state, uint64_t connections,
 	      uint64_t entered_ns);
-/* The key has one more of whatever the caller counts beside connections. */
-void rank_add_member(struct rank *r, const struct rank_key *key);
+/* The key has so many more of whatever the caller counts beside connections. tag: the caller's. */
+void rank_add_members(struct rank *r, const struct rank_key *key, uint32_t count, uint32_t tag);
 /*
  * Ends the adding. Keeps up to limit rows, those with most connections, the greater key last where
  * they are equal, and makes the sum of all in each state what it is said to be: the others take

@@ -254,13 +254,14 @@ static void on_doctor(struct http_request *request, void *userdata)
 
 static void on_metrics(struct http_request *request, void *userdata)
 {
-	const struct api *api = userdata;
+	struct api *api = userdata;
 	enum metrics_format format = metrics_format_of(http_header(request, "Accept"));
 	_cleanup_text_ struct text page = {0};
 	struct metrics_input input;
 
 	refresh(api);
 	input = (struct metrics_input){
+		.holders = &api->holders,
 		.model = api->model,
 		.status = api->status,
 		.now_ns = now_ns(CLOCK_MONOTONIC),

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "model/model.h"
+#include "serve/holders.h"
 #include "serve/http.h"
 #include "serve/peer.h"
 #include "serve/serve.h"
@@ -24,6 +25,7 @@ struct api {
 	struct peers peers;
 	struct watch *watch;
 	struct walks walks;
+	struct holders holders;
 };
 
 extern const struct http_route api_control_routes[]; /* for the control socket */

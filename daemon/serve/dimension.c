@@ -10,8 +10,8 @@
 
 #define ADDRESS_SIZE 16
 /* Where a key has what is no part of its value. */
-#define KIND_AT TW_COMM_SIZE   /* of a process: enum owner_kind */
-#define FAMILY_AT ADDRESS_SIZE /* of an address: 4 or 6, 0 for none */
+#define KIND_AT 16   /* of a name: enum owner_kind */
+#define FAMILY_AT 16 /* of an address: 4 or 6, 0 for none */
 #define PREFIX_IPV4 24
 #define PREFIX_IPV6 64
 
@@ -23,7 +23,7 @@ const char *const dimension_words[DIMENSION_COUNT] = {
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-_Static_assert(RANK_KEY_SIZE > TW_COMM_SIZE && RANK_KEY_SIZE > ADDRESS_SIZE, "a key takes them");
+_Static_assert(RANK_KEY_SIZE > KIND_AT && RANK_KEY_SIZE > FAMILY_AT, "a key takes them");
 _Static_assert(DIMENSION_NAME_SIZE >= UTF8_CLEAN_SIZE(TW_COMM_SIZE), "a name takes a comm");
 _Static_assert(DIMENSION_NAME_SIZE >= INET6_ADDRSTRLEN + 4, "a name takes a prefix");
 
@@ -43,18 +43,49 @@ static uint32_t number_of(const struct rank_key *key)
 	return number;
 }
 
-static struct rank_key key_of_process(const struct owner *owner)
+static void name_process(const struct model *m, const struct owner *owner,
+			 char text[DIMENSION_NAME_SIZE])
 {
-	struct rank_key key = {0};
-
-	memcpy(key.bytes, owner->comm, sizeof(owner->comm));
-	key.bytes[KIND_AT] = owner->kind;
-	return key;
+	(void)m;
+	if (*owner->comm)
+		utf8_clean(owner->comm, strnlen(owner->comm, TW_COMM_SIZE), text,
+			   DIMENSION_NAME_SIZE);
+	else
+		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
 }
 
-static struct rank_key key_of_user(const struct owner *owner)
+static void name_unit(const struct model *m, const struct owner *owner,
+		      char text[DIMENSION_NAME_SIZE])
 {
-	return key_of_number(owner->uid);
+	const char *label = cgroup_label(cgroups_get(model_cgroups(m), owner->cgroup));
+
+	if (*label)
+		utf8_clean(label, strlen(label), text, DIMENSION_NAME_SIZE);
+	else
+		name_process(m, owner, text);
+}
+
+static void name_user(const struct model *m, const struct owner *owner,
+		      char text[DIMENSION_NAME_SIZE])
+{
+	(void)m;
+	if (owner->uid == UID_UNKNOWN)
+		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
+	else
+		snprintf(text, DIMENSION_NAME_SIZE, "%" PRIu32, owner->uid);
+}
+
+/* FNV-1a, twice, with another start. */
+static struct rank_key key_of_name(const char *name)
+{
+	uint64_t hashes[2] = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15)};
+	struct rank_key key = {0};
+
+	for (; *name; name++)
+		for (size_t i = 0; i < 2; i++)
+			hashes[i] = (hashes[i] ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+	memcpy(key.bytes, hashes, sizeof(hashes));
+	return key;
 }
 
 static struct rank_key key_of_port(const struct connection *c)
@@ -88,24 +119,6 @@ static struct rank_key key_of_prefix(const struct connection *c)
 	return key;
 }
 
-static void name_process(const struct rank_key *key, char text[DIMENSION_NAME_SIZE])
-{
-	const char *comm = (const char *)key->bytes;
-
-	if (*comm)
-		utf8_clean(comm, strnlen(comm, TW_COMM_SIZE), text, DIMENSION_NAME_SIZE);
-	else
-		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
-}
-
-static void name_user(const struct rank_key *key, char text[DIMENSION_NAME_SIZE])
-{
-	if (number_of(key) == UID_UNKNOWN)
-		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
-	else
-		snprintf(text, DIMENSION_NAME_SIZE, "%" PRIu32, number_of(key));
-}
-
 static void name_number(const struct rank_key *key, char text[DIMENSION_NAME_SIZE])
 {
 	if (number_of(key))
@@ -135,16 +148,19 @@ static void name_prefix(const struct rank_key *key, char text[DIMENSION_NAME_SIZ
 }
 
 static const struct {
-	struct rank_key (*of_owner)(const struct owner *owner);
+	void (*owner)(const struct model *m, const struct owner *owner,
+		      char text[DIMENSION_NAME_SIZE]);
 	struct rank_key (*of_connection)(const struct connection *c);
-	void (*name)(const struct rank_key *key, char text[DIMENSION_NAME_SIZE]);
+	void (*key)(const struct rank_key *key, char text[DIMENSION_NAME_SIZE]);
+	bool kinds; /* owners of different kinds are told apart */
 } rows[DIMENSION_COUNT] = {
-	[DIMENSION_PROCESS] = {key_of_process, NULL, name_process},
-	[DIMENSION_USER] = {key_of_user, NULL, name_user},
-	[DIMENSION_PORT] = {NULL, key_of_port, name_number},
-	[DIMENSION_REMOTE] = {NULL, key_of_remote, name_remote},
-	[DIMENSION_PREFIX] = {NULL, key_of_prefix, name_prefix},
-	[DIMENSION_NETNS] = {NULL, NULL, name_number},
+	[DIMENSION_UNIT] = {.owner = name_unit, .kinds = true},
+	[DIMENSION_PROCESS] = {.owner = name_process, .kinds = true},
+	[DIMENSION_USER] = {.owner = name_user},
+	[DIMENSION_PORT] = {.of_connection = key_of_port, .key = name_number},
+	[DIMENSION_REMOTE] = {.of_connection = key_of_remote, .key = name_remote},
+	[DIMENSION_PREFIX] = {.of_connection = key_of_prefix, .key = name_prefix},
+	[DIMENSION_NETNS] = {.key = name_number},
 };
 
 bool dimension_is_counted(enum dimension d)
@@ -166,22 +182,29 @@ static void add_namespaces(const struct model *m, uint32_t states, struct rank *
 	}
 }
 
-static void add_owner(enum dimension d, const struct owners *owners, uint32_t index,
-		      uint32_t states, struct rank *rank)
+static void add_owner(enum dimension d, const struct model *m, uint32_t index, uint32_t states,
+		      struct rank *rank)
 {
-	const struct owner *owner = owners_get(owners, index);
-	struct rank_key key = rows[d].of_owner(owner);
-	uint32_t sum = 0;
+	const struct owner *owner = owners_get(model_owners(m), index);
+	char name[DIMENSION_NAME_SIZE];
+	struct rank_key key;
 
-	for (unsigned s = TW_STATE_FIRST; s <= TW_STATE_LAST; s++) {
-		uint32_t count = owners_connections(owners, index, s);
+	rows[d].owner(m, owner, name);
+	key = key_of_name(name);
+	key.bytes[KIND_AT] = rows[d].kinds ? owner->kind : 0;
+	rank_add_members(rank, &key, owner->pid != 0, index);
+	for (unsigned s = TW_STATE_FIRST; s <= TW_STATE_LAST; s++)
+		if (states & TW_STATE_BIT(s))
+			rank_add(rank, &key, s, owners_connections(model_owners(m), index, s),
+				 UINT64_MAX);
+}
 
-		if (count && states & TW_STATE_BIT(s))
-			rank_add(rank, &key, s, count, UINT64_MAX);
-		sum += states & TW_STATE_BIT(s) ? count : 0;
-	}
-	if (sum && owner->pid)
-		rank_add_member(rank, &key);
+static bool has_any(const struct owners *owners, uint32_t index, uint32_t states)
+{
+	for (unsigned s = TW_STATE_FIRST; s <= TW_STATE_LAST; s++)
+		if (states & TW_STATE_BIT(s) && owners_connections(owners, index, s))
+			return true;
+	return false;
 }
 
 void dimension_add_counted(enum dimension d, const struct model *m, uint32_t states,
@@ -189,13 +212,13 @@ void dimension_add_counted(enum dimension d, const struct model *m, uint32_t sta
 {
 	const struct owners *owners = model_owners(m);
 
-	if (!rows[d].of_owner) {
+	if (!rows[d].owner) {
 		add_namespaces(m, states, rank);
 		return;
 	}
 	for (uint32_t i = 0; i < owners_end(owners); i++)
-		if (owners_used(owners, i))
-			add_owner(d, owners, i, states, rank);
+		if (has_any(owners, i, states))
+			add_owner(d, m, i, states, rank);
 }
 
 void dimension_add(enum dimension d, const struct connection *c, struct rank *rank)
@@ -205,12 +228,16 @@ void dimension_add(enum dimension d, const struct connection *c, struct rank *ra
 	rank_add(rank, &key, c->state, 1, c->entered_ns);
 }
 
-void dimension_name(enum dimension d, const struct rank_key *key, char text[DIMENSION_NAME_SIZE])
+void dimension_name(enum dimension d, const struct model *m, const struct rank_row *row,
+		    char text[DIMENSION_NAME_SIZE])
 {
-	rows[d].name(key, text);
+	if (rows[d].owner)
+		rows[d].owner(m, owners_get(model_owners(m), row->tag), text);
+	else
+		rows[d].key(&row->key, text);
 }
 
 int dimension_kind(enum dimension d, const struct rank_key *key)
 {
-	return d == DIMENSION_PROCESS ? key->bytes[KIND_AT] : -1;
+	return rows[d].kinds ? key->bytes[KIND_AT] : -1;
 }

@@ -12,6 +12,7 @@
 
 /* X(NAME, word) */
 #define DIMENSIONS(X)         \
+	X(UNIT, "unit")       \
 	X(PROCESS, "process") \
 	X(USER, "user")       \
 	X(PORT, "port")       \
@@ -28,7 +29,7 @@ enum dimension {
 
 extern const char *const dimension_words[DIMENSION_COUNT];
 
-#define DIMENSION_NAME_SIZE 64 /* of an IPv6 prefix, or a comm with U+FFFD for each byte */
+#define DIMENSION_NAME_SIZE 256 /* of a unit; what is longer is cut */
 
 /* Whether the model has the counts; else each connection is looked at. */
 bool dimension_is_counted(enum dimension d);
@@ -39,9 +40,13 @@ void dimension_add_counted(enum dimension d, const struct model *m, uint32_t sta
 /* Adds one connection; of one that is not counted. */
 void dimension_add(enum dimension d, const struct connection *c, struct rank *rank);
 
-/* As it is shown: UTF-8, "unknown" for an owner that is not known, "none" for a port or a peer that
- * there is not. */
-void dimension_name(enum dimension d, const struct rank_key *key, char text[DIMENSION_NAME_SIZE]);
+/*
+ * As it is shown: UTF-8, the process's name for an owner without a unit, "unknown" for one that is
+ * not known, "none" for a port or a peer that there is not. No two rows that differ have both the
+ * same name and the same kind. Before the model takes another record.
+ */
+void dimension_name(enum dimension d, const struct model *m, const struct rank_row *row,
+		    char text[DIMENSION_NAME_SIZE]);
 /* enum owner_kind of the owners added up, or -1 where they may be of several. */
 int dimension_kind(enum dimension d, const struct rank_key *key);
 

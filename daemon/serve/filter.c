@@ -210,7 +210,7 @@ static const struct parameter {
 	int (*parse)(struct filter *f, const char *value);
 	const char *right;
 } parameters[] = {
-	{"by", IN_TOP, parse_by, "one of process, user, port, remote, prefix and netns"},
+	{"by", IN_TOP, parse_by, "one of unit, process, user, port, remote, prefix and netns"},
 	{"state", IN_TRAFFIC | IN_TOP, parse_states,
 	 "states separated by commas, of established, syn_sent, syn_recv, fin_wait1, fin_wait2, "
 	 "time_wait, close, close_wait, last_ack, listen and closing"},

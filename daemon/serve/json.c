@@ -219,16 +219,13 @@ static struct json_object *top_row(enum dimension by, const char *key, int kind,
 	return object;
 }
 
-struct json_object *json_top(enum dimension by, const struct rank_row *row, uint64_t of,
-			     uint64_t now_ns)
+struct json_object *json_top(enum dimension by, const char *name, const struct rank_row *row,
+			     uint64_t of, uint64_t now_ns)
 {
-	bool counts = by == DIMENSION_PROCESS || by == DIMENSION_USER;
-	char key[DIMENSION_NAME_SIZE];
-	struct json_object *object;
+	struct json_object *object = top_row(by, name, dimension_kind(by, &row->key), row, of,
+					     now_ns);
 
-	dimension_name(by, &row->key, key);
-	object = top_row(by, key, dimension_kind(by, &row->key), row, of, now_ns);
-	add(object, "processes", counts ? json_object_new_uint64(row->members) : NULL);
+	add_known(object, "processes", row->members);
 	return object;
 }
 

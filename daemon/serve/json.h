@@ -21,8 +21,8 @@
 struct json_object *json_owner(const struct model *m, uint32_t index);
 /* A row of /v1/top, or the last of them, with what all others have. of: connections in the states
  * asked for. */
-struct json_object *json_top(enum dimension by, const struct rank_row *row, uint64_t of,
-			     uint64_t now_ns);
+struct json_object *json_top(enum dimension by, const char *name, const struct rank_row *row,
+			     uint64_t of, uint64_t now_ns);
 struct json_object *json_top_others(enum dimension by, const struct rank *rank, uint64_t of,
 				    uint64_t now_ns);
 /* A row of /v1/listeners. */

@@ -246,6 +246,45 @@ static void emit_oldest(struct page *p)
 	}
 }
 
+/* As both formats want a label's value. */
+static void escape(const char *text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; *text && used + 3 <= size; text++) {
+		if (*text == '\\' || *text == '"' || *text == '\n')
+			out[used++] = '\\';
+		out[used++] = *text == '\n' ? 'n' : *text;
+	}
+	out[used] = '\0';
+}
+
+static void emit_owner(struct page *p, const char *name, const char *kind,
+		       const uint64_t states[TW_STATE_SLOTS])
+{
+	char escaped[2 * DIMENSION_NAME_SIZE];
+
+	escape(name, escaped, sizeof(escaped));
+	FOR_EACH_STATE(state)
+	text_printf(p->text, "%s{state=\"%s\",owner=\"%s\",owner_kind=\"%s\"} %" PRIu64 "\n",
+		    p->family->name, state_labels[state], escaped, kind, states[state]);
+}
+
+static void emit_owners(struct page *p)
+{
+	_cleanup_free_ struct holders *mine = NULL;
+	struct holders *holders = p->input->holders;
+
+	if (!holders)
+		holders = mine = calloc(1, sizeof(*mine));
+	if (!holders || holders_update(holders, p->input->model, p->input->top) < 0)
+		return;
+	for (size_t i = 0; i < holders->count; i++)
+		emit_owner(p, holders->rows[i].name, owner_kind_labels[holders->rows[i].kind],
+			   holders->rows[i].states);
+	emit_owner(p, "other", "other", holders->others);
+}
+
 static void emit_connect_failures(struct page *p)
 {
 	for (size_t i = 0; i < CONNECT_FAILURE_COUNT; i++)
@@ -371,19 +410,6 @@ static void emit_request_queue_full(struct page *p)
 
 	integer(p, sums->request_queue_full_cookies, "action=\"cookies\"");
 	integer(p, sums->request_queue_full_drops, "action=\"drop\"");
-}
-
-/* As both formats want a label's value. */
-static void escape(const char *text, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (; *text && used + 3 <= size; text++) {
-		if (*text == '\\' || *text == '"')
-			out[used++] = '\\';
-		out[used++] = *text;
-	}
-	out[used] = '\0';
 }
 
 static const struct rules *rules_of(const struct metrics_input *input)
@@ -557,6 +583,11 @@ static const struct family families[] = {
 	{"tcpwatch_state_oldest_age_seconds", GAUGE, "seconds",
 	 "How long the connection longest in the state has been in it; 0 when there is none.",
 	 emit_oldest, NULL, 0},
+	{"tcpwatch_owner_connections", GAUGE, "",
+	 "Connections by state and by owner: the unit, or else the process's name; of those with "
+	 "most "
+	 "connections, and of all others.",
+	 emit_owners, NULL, 0},
 	{"tcpwatch_connect_failures", COUNTER, "", "Calls of connect() that failed, by reason.",
 	 emit_connect_failures, NULL, 0},
 	{"tcpwatch_closed", COUNTER, "", "Connections that ended, by the way they ended.",

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "model/model.h"
+#include "serve/holders.h"
 #include "serve/status.h"
 #include "serve/text.h"
 
@@ -27,7 +28,8 @@ const char *metrics_content_type(enum metrics_format format);
 #define METRICS_TOP_MAX SEGMENTS_SLOTS_MAX
 
 struct metrics_input {
-	struct model *model; /* only read */
+	struct holders *holders; /* kept from page to page; NULL: owners are told anew each time */
+	struct model *model;     /* only read */
 	const struct serve_status *status;
 	uint64_t now_ns;           /* CLOCK_MONOTONIC */
 	uint64_t top;              /* ports with series of their own, up to METRICS_TOP_MAX */

@@ -10,6 +10,7 @@
 #define STEPS_MAX 8192 /* connections in a row: about a millisecond, then the loop goes on */
 
 struct top {
+	struct model *model;
 	enum dimension by;
 	size_t limit;
 	struct rank *rank;
@@ -19,7 +20,8 @@ struct top {
 	uint64_t now_ns;
 	uint64_t totals[TW_STATE_SLOTS]; /* when it began */
 	uint64_t total;
-	size_t next; /* row */
+	size_t next;                        /* row */
+	char (*names)[DIMENSION_NAME_SIZE]; /* of the rows */
 	struct lines lines;
 };
 
@@ -33,12 +35,20 @@ static void take_totals(struct top *t, const struct model *m, uint32_t states)
 	}
 }
 
+/* The names are taken now, as owners come and go while the rows are written. */
 static void finish(struct top *t)
 {
+	const struct rank_row *rows;
+	size_t count;
+
 	if (t->walking)
 		table_cursor_close(&t->cursor);
 	t->walking = false;
 	rank_finish(t->rank, t->limit, t->totals);
+	rows = rank_rows(t->rank, &count);
+	t->names = calloc(count + 1, sizeof(*t->names));
+	for (size_t i = 0; t->names && i < count; i++)
+		dimension_name(t->by, t->model, &rows[i], t->names[i]);
 }
 
 int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct top **ret)
@@ -49,8 +59,11 @@ int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, s
 		free(t);
 		return -ENOMEM;
 	}
+	t->model = model;
 	t->by = filter->by;
 	t->limit = filter->limit ? filter->limit : TOP_LIMIT;
+	if (t->limit > TOP_LIMIT_MAX)
+		t->limit = TOP_LIMIT_MAX;
 	t->now_ns = now_ns;
 	t->began_ns = model_now_ns(model);
 	take_totals(t, model, filter->states);
@@ -86,7 +99,8 @@ static int produce(void *userdata)
 	const struct rank_row *rows = rank_rows(t->rank, &count);
 
 	if (t->next < count)
-		lines_put(&t->lines, json_top(t->by, &rows[t->next], t->total, t->now_ns));
+		lines_put(&t->lines, json_top(t->by, t->names ? t->names[t->next] : "",
+					      &rows[t->next], t->total, t->now_ns));
 	else if (t->next == count && rank_others(t->rank)->connections)
 		lines_put(&t->lines, json_top_others(t->by, t->rank, t->total, t->now_ns));
 	else
@@ -113,6 +127,7 @@ static void top_free(void *userdata)
 	if (t->walking)
 		table_cursor_close(&t->cursor);
 	lines_clear(&t->lines);
+	free(t->names);
 	rank_free(t->rank);
 	free(t);
 }

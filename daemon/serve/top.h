@@ -14,7 +14,8 @@
 
 struct top;
 
-#define TOP_LIMIT 10 /* rows, where none is asked for */
+#define TOP_LIMIT 10       /* rows, where none is asked for */
+#define TOP_LIMIT_MAX 1000 /* what more is asked for is among the others */
 
 /* model and its table outlive the result. now_ns: CLOCK_MONOTONIC, from which ages count. 0,
  * -ENOMEM. */

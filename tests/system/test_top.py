@@ -11,7 +11,7 @@ import pytest
 from oracle import STATES, assert_settles, counts, sockets, wait_for
 
 KEYS = {"by", "key", "kind", "connections", "share", "oldest_seconds", "states", "processes"}
-DIMENSIONS = ("process", "user", "port", "remote", "prefix", "netns")
+DIMENSIONS = ("unit", "process", "user", "port", "remote", "prefix", "netns")
 
 
 def top(daemon, **parameters):

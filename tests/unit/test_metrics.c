@@ -19,6 +19,7 @@ struct fixture {
 	struct model *model;
 	struct serve_status status;
 	uint64_t top;
+	struct holders holders;
 	bool compat_node_exporter;
 	struct text page;
 	uint64_t cookie;
@@ -75,6 +76,7 @@ static const char *make_page(struct fixture *f, enum metrics_format format)
 {
 	struct metrics_input input = {
 		.model = f->model,
+		.holders = &f->holders,
 		.status = &f->status,
 		.now_ns = 100 * SECOND,
 		.top = f->top,
@@ -116,6 +118,76 @@ static void tick(struct fixture *f, uint64_t time_ns)
 }
 
 /* Of the page's moment, 100 s: one is 5 s in the state, one 50.5, one 90.5. */
+static void owned(struct fixture *f, const char *comm, unsigned connections)
+{
+	while (connections--) {
+		struct tw_event e = {
+			.time_ns = SECOND + f->cookie,
+			.cookie = ++f->cookie,
+			.netns = NETNS,
+			.pid = 77,
+			.dport = (uint16_t)f->cookie,
+			.family = AF_INET,
+			.old_state = TW_CLOSE,
+			.new_state = TW_CLOSE_WAIT,
+			.flags = TW_EVENT_PROCESS,
+		};
+
+		memcpy(e.comm, comm, strlen(comm));
+		model_event(f->model, &e);
+	}
+}
+
+/* What names itself so is text all the same; together the series are the state's count. */
+static void test_owners(void **state)
+{
+	struct fixture *f = *state;
+	const char *page;
+
+	f->top = 2;
+	owned(f, "a\"b\\c\nd", 3);
+	owned(f, "nginx", 2);
+	owned(f, "sshd", 1);
+	page = make_page(f, METRICS_TEXT);
+	has(page, "tcpwatch_owner_connections{state=\"close_wait\",owner=\"a\\\"b\\\\c\\nd\","
+		  "owner_kind=\"process\"} 3");
+	has(page, "tcpwatch_owner_connections{state=\"close_wait\",owner=\"nginx\",owner_kind="
+		  "\"process\"} 2");
+	has(page, "tcpwatch_owner_connections{state=\"established\",owner=\"nginx\",owner_kind="
+		  "\"process\"} 0");
+	has(page, "tcpwatch_owner_connections{state=\"close_wait\",owner=\"other\",owner_kind="
+		  "\"other\"} 1");
+	assert_null(strstr(page, "sshd"));
+}
+
+/* One with a series keeps it until another has twice as many, and with nothing left has zeros. */
+static void test_owners_keep_their_series(void **state)
+{
+	struct fixture *f = *state;
+
+	f->top = 1;
+	owned(f, "nginx", 2);
+	make_page(f, METRICS_TEXT);
+	owned(f, "sshd", 4);
+	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					"\"nginx\",owner_kind=\"process\"} 2");
+	owned(f, "sshd", 1);
+	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					"\"sshd\",owner_kind=\"process\"} 5");
+	for (uint64_t cookie = 1; cookie <= f->cookie; cookie++) {
+		struct tw_event e = {.time_ns = 2 * SECOND,
+				     .cookie = cookie,
+				     .netns = NETNS,
+				     .family = AF_INET,
+				     .old_state = TW_CLOSE_WAIT,
+				     .new_state = TW_CLOSE};
+
+		model_event(f->model, &e);
+	}
+	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					"\"sshd\",owner_kind=\"process\"} 0");
+}
+
 static void test_ages_are_of_the_present(void **state)
 {
 	struct fixture *f = *state;
@@ -482,6 +554,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_zeros_are_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owners_keep_their_series, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ages_are_of_the_present, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ages_of_the_untracked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counts, set_up, tear_down),

@@ -50,6 +50,7 @@ static int tear_down(void **state)
 
 struct what {
 	const char *remote, *comm;
+	uint64_t cgroup;
 	uint32_t pid, uid, netns;
 	uint16_t port;
 	uint8_t state, flags;
@@ -63,6 +64,7 @@ static void add(struct fixture *f, const struct what *what)
 		.time_ns = f->time_ns += SECOND,
 		.cookie = ++f->cookie,
 		.netns = what->netns ? what->netns : NETNS,
+		.cgroup = what->cgroup,
 		.uid = what->uid,
 		.pid = what->pid,
 		.sport = what->port ? what->port : 8080,
@@ -164,6 +166,37 @@ static void test_processes(void **state)
 	assert_int_equal(sum(f, "established"), 0);
 	assert_int_equal(
 		json_object_get_int(get(json_object_array_get_idx(f->rows, 0), "processes")), 1);
+}
+
+static void name_cgroup(struct fixture *f, uint64_t id, const char *path)
+{
+	struct tw_cgroup group = {.id = id};
+	const struct tw_tick tick = {f->time_ns};
+
+	snprintf(group.path, sizeof(group.path), "%s", path);
+	model_tick(f->model, &tick);
+	model_cgroup(f->model, &group);
+	model_cgroups_done(f->model, &tick);
+}
+
+/* The groups below a unit are the unit's; who has no unit is under the process's name. */
+static void test_units(void **state)
+{
+	struct fixture *f = *state;
+
+	ADD(f, "10.0.0.1", .comm = "nginx", .pid = 7, .cgroup = 100);
+	ADD(f, "10.0.0.1", .comm = "nginx", .pid = 8, .cgroup = 101);
+	ADD(f, "10.0.0.1", .comm = "sshd", .pid = 9, .cgroup = 102);
+	ADD(f, "10.0.0.1", .comm = "bash", .pid = 10);
+	ADD(f, "10.0.0.1", .comm = "bash", .pid = 10);
+	ADD(f, "10.0.0.1", .comm = "bash", .pid = 10);
+	name_cgroup(f, 100, "/system.slice/nginx.service");
+	name_cgroup(f, 101, "/system.slice/nginx.service/worker");
+	name_cgroup(f, 102, "/system.slice/ssh.service");
+	ask(f, DIMENSION_UNIT, TW_STATES_ALL, 2);
+	expect_row(f, 0, "bash", "process", 3);
+	expect_row(f, 1, "nginx.service", "process", 2);
+	expect_row(f, 2, "other", NULL, 1);
 }
 
 static void test_users_and_namespaces(void **state)
@@ -285,9 +318,13 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TOP_TEST(test_processes), TOP_TEST(test_users_and_namespaces),
-		TOP_TEST(test_peers),     TOP_TEST(test_ports),
-		TOP_TEST(test_untracked), TOP_TEST(test_changes_meanwhile),
+		TOP_TEST(test_units),
+		TOP_TEST(test_processes),
+		TOP_TEST(test_users_and_namespaces),
+		TOP_TEST(test_peers),
+		TOP_TEST(test_ports),
+		TOP_TEST(test_untracked),
+		TOP_TEST(test_changes_meanwhile),
 		TOP_TEST(test_nothing),
 	};
 
