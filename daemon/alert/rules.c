@@ -246,7 +246,7 @@ static void tell_late(struct rules *r, struct rules_rule *rule)
 			continue;
 		if (!may_tell(r, rule))
 			return;
-		rule->held_back--; /* it is not any more */
+		rule->held_back -= rule->held_back > 0; /* it is not any more */
 		tell(r, rule, target, RULES_FIRES);
 	}
 }
@@ -278,8 +278,7 @@ void rules_tick(struct rules *r, uint64_t now_ns)
 		gauge_tick(rule->gauge, on_reading, &pass);
 		step_targets(r, rule);
 		look_again(r, rule);
-		if (rule->held_back)
-			tell_late(r, rule);
+		tell_late(r, rule);
 	}
 }
 
