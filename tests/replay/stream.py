@@ -16,6 +16,7 @@ One record a line, after the time in seconds; # begins a comment. STATES is `all
   TIME holder KEY=VALUE...              one of them: cookie, pid, comm, uid, cgroup
   TIME passed [failed]                  the pass ends
   TIME tick
+  TIME ticks SECONDS                    one each half second, from TIME on, for so long
   TIME age COOKIE STATE since=TIME      since when a socket that a dump found has been in its state
   TIME ages                             all of those have been told
 
@@ -31,7 +32,10 @@ Between them stands what is expected once all that is above has been taken:
   expect oldest.close_wait=12.5
   expect owners.process=3 owners.kernel=1
 
-and, before all, `config KEY = VALUE` for what the daemon is to be told in [daemon].
+  expect told leak:firing leak:resolved the notices of alerts so far, in order
+  expect told none
+
+and, before all, `config KEY = VALUE` for what the daemon is to be told in [daemon], and `alert NAME KEY=VALUE...` for rules.
 """
 
 import errno
@@ -166,13 +170,20 @@ def record(kind, body):
     return struct.pack("=HH", kind, len(body)) + body
 
 
+def ticks(time_ns, seconds):
+    return b"".join(record(*RECORDS["tick"](time_ns + half * 500_000_000, [])) for half in range(int(2 * seconds)))
+
+
 class Expectation:
     def __init__(self, words, line):
         self.line = line
+        self.told = None
+        if words[0] == "told":
+            self.told, words = [word for word in words[1:] if word != "none"], ["told"]
         self.netns = None
         if words[0] == "netns":
             self.netns, words = int(words[1]), words[2:]
-        values = {key: float(value) for key, _, value in (w.partition("=") for w in words if w != "empty")}
+        values = {key: float(value) for key, _, value in (w.partition("=") for w in words if w not in ("empty", "told"))}
         self.states = None
         if "empty" in words or set(values) & set(STATES):
             self.states = {state: values.pop(state, 0) for state in STATES}
@@ -190,6 +201,8 @@ class Expectation:
             **{f"oldest.{state}": age for state, age in status["oldest_seconds"].items()},
         }
         wrong = []
+        if self.told is not None and self.told != status["told"]:
+            wrong.append(f"{' '.join(status['told']) or 'nothing'} was told, not {' '.join(self.told) or 'nothing'}")
         for state, number in (self.states or {}).items():
             if part["states"].get(state, 0) != number:
                 wrong.append(f"{state}: {part['states'].get(state, 0)}, not {number:g}")
@@ -201,7 +214,7 @@ class Expectation:
 
 class Stream:
     def __init__(self, path):
-        self.config = []
+        self.config, self.rules = [], []
         self.checks = []  # (recording up to there, expectation)
         recording = MAGIC
         for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
@@ -211,10 +224,15 @@ class Stream:
             try:
                 if words[0] == "config":
                     self.config.append(" ".join(words[1:]))
+                elif words[0] == "alert":
+                    self.rules.append("\n".join([f"[alert {words[1]}]", *words[2:]]))
                 elif words[0] == "expect":
                     self.checks.append((recording, Expectation(words[1:], number)))
                 else:
                     time_ns = START + int(float(words[0]) * 10**9)
+                    if words[1] == "ticks":
+                        recording += ticks(time_ns, float(words[2]))
+                        continue
                     recording += record(*RECORDS[words[1]](time_ns, words[2:]))
             except (KeyError, ValueError, IndexError) as error:
                 raise ValueError(f"{path}:{number}: {line}: {error!r}") from error

@@ -15,14 +15,15 @@ TCPWATCHD = pathlib.Path(os.environ.get("TCPWATCH_OUTPUT", ROOT / ".output")) / 
 STREAMS = sorted((pathlib.Path(__file__).parent / "streams").glob("*.stream"))
 
 
-def replay(directory, recording, config=()):
+def replay(directory, recording, config=(), rules=()):
     path, conf = directory / "recording", directory / "tcpwatchd.conf"
     path.write_bytes(recording)
-    conf.write_text("\n".join(["[daemon]", *config]) + "\n")
+    conf.write_text("\n".join(["[daemon]", *config, *rules]) + "\n")
     result = subprocess.run(
         [TCPWATCHD, "--config", conf, "--replay", path], capture_output=True, text=True, timeout=20)
     assert (result.returncode, result.stderr) == (0, "")
-    status = json.loads(result.stdout)
+    *notices, status = map(json.loads, result.stdout.splitlines())
+    status["told"] = [f"{notice['name']}:{notice['status']}" for notice in notices]
     # What holds after every record, in every stream.
     assert status["connections"] == sum(status["states"].values())
     for state, number in status["states"].items():
@@ -36,7 +37,7 @@ def test_stream(path, tmp_path):
     stream = Stream(path)
     assert stream.checks, "a stream that expects nothing tests nothing"
     for recording, expected in stream.checks:
-        wrong = expected.check(replay(tmp_path, recording, stream.config))
+        wrong = expected.check(replay(tmp_path, recording, stream.config, stream.rules))
         assert not wrong, f"{path.name}:{expected.line}: {', '.join(wrong)}"
 
 
