@@ -25,7 +25,8 @@ const struct topic topics_states[] = {
 			{MANY, "It is as many as are in use, plus pools and keep-alive connections "
 			       "that wait. A peer that vanishes without a word leaves one that "
 			       "is idle, and stays for good unless somebody sends something."},
-			{LOOK, " tcpwatchctl list --state established --older-than 1d --sort age\n"
+			{LOOK, " tcpwatchctl top --by process --state established\n"
+			       " tcpwatchctl list --state established --older-than 1d --sort age\n"
 			       "Many old ones that carry nothing, from few peers: somebody does "
 			       "not give back connections, or peers have died."},
 			{CHANGE, "In the program: idle time-outs, limits of pools, SO_KEEPALIVE "
@@ -49,7 +50,8 @@ const struct topic topics_states[] = {
 			       "peer's listener is too full to answer. Many remotes: something "
 			       "here scans, or lost its network. One remote: that one is in "
 			       "trouble."},
-			{LOOK, " tcpwatchctl list --state syn_sent --sort age\n"
+			{LOOK, " tcpwatchctl top --by remote --state syn_sent\n"
+			       " tcpwatchctl list --state syn_sent --sort age\n"
 			       "and on the peer: tcpwatchctl listeners"},
 			{CHANGE, "In the program: a time-out for connect() of a few seconds, a "
 				 "pause that grows before the next try. In firewalls of your own "
@@ -98,6 +100,7 @@ const struct topic topics_states[] = {
 			       "read: with their window closed the FIN cannot be sent, and "
 			       "such a connection may stay for very long."},
 			{LOOK, " tcpwatchctl list --state fin_wait1 --sort age\n"
+			       " tcpwatchctl top --by remote --state fin_wait1\n"
 			       " ss -tno state fin-wait-1\n"
 			       "Send-Q tells what waits, the timer whether it probes a closed "
 			       "window (persist)."},
@@ -121,7 +124,8 @@ const struct topic topics_states[] = {
 			{MANY, "The peer leaks connections (it has close_wait), or takes its time; "
 			       "or a program here half-closes and waits without a time-out. See "
 			       "half-close."},
-			{LOOK, " tcpwatchctl list --state fin_wait2 --older-than 60s\n"
+			{LOOK, " tcpwatchctl top --by remote --state fin_wait2\n"
+			       " tcpwatchctl list --state fin_wait2 --older-than 60s\n"
 			       "Older than tcp_fin_timeout: a process still holds them. On the "
 			       "peer: tcpwatchctl list --state close_wait"},
 			{CHANGE, "Mend the peer's program. Here: after shutdown() read with a "
@@ -147,7 +151,8 @@ const struct topic topics_states[] = {
 			       "connect() finds no port to the same address and port "
 			       "(EADDRNOTAVAIL), or that tcp_max_tw_buckets is reached and "
 			       "they are dropped at once."},
-			{LOOK, " tcpwatchctl doctor"},
+			{LOOK, " tcpwatchctl top --by remote --state time_wait\n"
+			       " tcpwatchctl doctor"},
 			{CHANGE, "Keep connections open (pools, HTTP keep-alive), or let the other "
 				 "side close first. Then: more addresses to connect to or from, a "
 				 "wider ip_local_port_range, tcp_tw_reuse = 1 for connects. Never "
@@ -188,7 +193,8 @@ const struct topic topics_states[] = {
 			       "0), or an error path forgets close(). Or it hangs. Or it never "
 			       "accepted the connection: then the owner is shown as unaccepted, "
 			       "and the bug is another one (see unaccepted)."},
-			{LOOK, " tcpwatchctl list --state close_wait --sort age --limit 20\n"
+			{LOOK, " tcpwatchctl top --by unit --state close_wait\n"
+			       " tcpwatchctl list --state close_wait --sort age --limit 20\n"
 			       "The oldest tell when it began. Unread bytes (Recv-Q) say that the "
 			       "program has stopped reading; none, that it read the end and forgot "
 			       "to close."},
@@ -213,7 +219,8 @@ const struct topic topics_states[] = {
 			       "firewall or NAT that forgot the connection because it closed so "
 			       "late (see close_wait). Or data before the FIN that the peer does "
 			       "not take."},
-			{LOOK, " ss -tno state last-ack"},
+			{LOOK, " tcpwatchctl top --by remote --state last_ack\n"
+			       " ss -tno state last-ack"},
 			{CHANGE, "The program should close soon after the peer. Firewalls should "
 				 "answer with a reset, and keep closing connections longer than "
 				 "the FIN is repeated. tcp_orphan_retries comes last."},
@@ -255,7 +262,8 @@ const struct topic topics_states[] = {
 				"FIN is sent again, as in fin_wait1."},
 			{MANY, "It is rare and lasts for one round trip. More than a few: what "
 			       "the peers send gets lost, or they vanish while closing."},
-			{LOOK, " tcpwatchctl list --state closing --sort age"},
+			{LOOK, " tcpwatchctl list --state closing --sort age\n"
+			       " tcpwatchctl top --by remote --state closing"},
 			{CHANGE, "Nothing here; look at the network between. See "
 				 "simultaneous-close."},
 		},

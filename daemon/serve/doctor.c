@@ -288,14 +288,37 @@ static void on_max_orphans(const struct patient *p, struct doctor_row *row)
 		  "explain fin_wait1'");
 }
 
+/* Of the ports, the most that connections to one destination use; negative: no rule has it counted.
+ */
+static double ports_share(const struct alerts *alerts)
+{
+	const struct rules *rules = alerts ? alerts_rules(alerts) : NULL;
+
+	for (size_t i = 0; rules && i < rules_count(rules); i++) {
+		const struct rules_rule *rule = rules_at(rules, i);
+
+		if (rule->gauge && rule->alert.source == SETTINGS_SOURCE_EPHEMERAL_PORTS)
+			return gauge_fullest(rule->gauge);
+	}
+	return -1;
+}
+
 static void on_port_range(const struct patient *p, struct doctor_row *row)
 {
 	uint32_t ports = value(p, TW_SYSCTL_IP_LOCAL_PORT_RANGE) -
 			 value(p, TW_SYSCTL_IP_LOCAL_RESERVED_PORTS);
+	double share = p->home ? ports_share(p->status->alerts) : -1;
 
 	say(row, ports < PORTS_FEW ? DOCTOR_NOTE : DOCTOR_OK,
 	    "%u ports, and so as many connections from one address to one address and port.",
 	    ports);
+	if (share >= 0)
+		say(row,
+		    share >= ALARMING  ? DOCTOR_WARNING
+		    : share >= NOTABLE ? DOCTOR_NOTE
+				       : DOCTOR_OK,
+		    "The destination with most connections uses %.0f %% of what there is for it.",
+		    share * 100);
 	if (no_port(p))
 		say(row, DOCTOR_WARNING,
 		    "%" PRIu64 " connects have found none free (EADDRNOTAVAIL) on this host since "
