@@ -432,20 +432,11 @@ static void queues_of(const struct connection *rows, size_t count, struct eviden
 						 .receive = found[i].receive};
 }
 
-static const char *unit_of(uint64_t cgroup, void *userdata)
-{
-	const struct tcpwatchd *d = userdata;
-	const char *label = cgroup_label(cgroups_get(model_cgroups(d->model), cgroup));
-
-	return *label ? label : NULL;
-}
-
 static struct json_object *evidence(const struct notice *notice, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 	const struct evidence_calls calls = {
 		.queues = queues_of,
-		.unit = unit_of,
 		.userdata = d,
 		.offset_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC),
 	};

@@ -72,6 +72,7 @@ static const struct subject {
 	{"closing", S(CLOSING), ANY_KIND, C(TCP_MAX_ORPHANS)},
 	{"syn_queue", S(SYN_RECV), ANY_KIND, BACKLOG},
 	{"syn_rate", S(SYN_RECV), ANY_KIND, BACKLOG},
+	{"syn_cookies", S(SYN_RECV), ANY_KIND, BACKLOG},
 	{"accept_queue", S(ESTABLISHED) | S(CLOSE_WAIT), 1U << OWNER_KIND_UNACCEPTED,
 	 C(SOMAXCONN) | C(TCP_ABORT_ON_OVERFLOW)},
 	{"ephemeral_ports",
@@ -370,12 +371,16 @@ static struct json_object *ages_of(struct evidence *e)
 	return ages;
 }
 
+/* States in which the peer's FIN has come: until the program has read the end, it counts as a byte
+ * of the receive queue (tcp_diag_get_info()). */
+#define STATES_ENDED (S(CLOSE_WAIT) | S(LAST_ACK) | S(CLOSING))
+
 /* What the program has not read, of some spread over all ages. */
 static struct json_object *queues_of(const struct evidence *e)
 {
 	struct connection rows[EVIDENCE_QUEUES_MAX];
 	struct evidence_queue queues[EVIDENCE_QUEUES_MAX] = {0};
-	uint32_t step = e->count / EVIDENCE_QUEUES_MAX + 1, known = 0, unread = 0;
+	uint32_t step = e->count / EVIDENCE_QUEUES_MAX + 1, known = 0, unread = 0, ends = 0;
 	struct json_object *object;
 	uint64_t bytes = 0;
 	size_t count = 0;
@@ -387,13 +392,18 @@ static struct json_object *queues_of(const struct evidence *e)
 		return NULL;
 	e->calls->queues(rows, count, queues, e->calls->userdata);
 	for (size_t i = 0; i < count; i++) {
+		uint32_t receive = queues[i].known ? queues[i].receive : 0;
+		bool end = receive && STATES_ENDED & TW_STATE_BIT(rows[i].state);
+
 		known += queues[i].known;
-		unread += queues[i].known && queues[i].receive;
-		bytes += queues[i].known ? queues[i].receive : 0;
+		ends += end;
+		unread += receive > end;
+		bytes += receive - end;
 	}
 	object = json_object_new_object();
 	add_number(object, "looked_at", known);
 	add_number(object, "unread", unread);
+	add_number(object, "end_unread", ends);
 	add_number(object, "bytes", bytes);
 	return object;
 }

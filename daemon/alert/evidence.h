@@ -28,9 +28,6 @@ struct evidence_calls {
 	 * May be NULL: none is known. */
 	void (*queues)(const struct connection *rows, size_t count, struct evidence_queue *ret,
 		       void *userdata);
-	/* The unit's name, or NULL where it is not known; valid until the next call. May be NULL.
-	 */
-	const char *(*unit)(uint64_t cgroup, void *userdata);
 	void *userdata;
 	uint64_t offset_ns; /* CLOCK_REALTIME less CLOCK_MONOTONIC */
 };

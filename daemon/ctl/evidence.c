@@ -133,6 +133,9 @@ static void put_queues(struct print *p, int width, struct json_object *evidence)
 	append(&line, "",
 	       "%" PRIu64 " of %" PRIu64 " looked at have unread bytes, %" PRIu64 " in all",
 	       field_count(queues, "unread"), looked_at, field_count(queues, "bytes"));
+	if (field_count(queues, "end_unread"))
+		append(&line, "; ", "of %" PRIu64 " the program has not read the end",
+		       field_count(queues, "end_unread"));
 	put(p, width, "Recv-Q", &line);
 }
 

@@ -193,11 +193,12 @@ const struct topic topics_states[] = {
 			       "0), or an error path forgets close(). Or it hangs. Or it never "
 			       "accepted the connection: then the owner is shown as unaccepted, "
 			       "and the bug is another one (see unaccepted)."},
-			{LOOK, " tcpwatchctl top --by unit --state close_wait\n"
-			       " tcpwatchctl list --state close_wait --sort age --limit 20\n"
-			       "The oldest tell when it began. Unread bytes (Recv-Q) say that the "
-			       "program has stopped reading; none, that it read the end and forgot "
-			       "to close."},
+			{LOOK,
+			 " tcpwatchctl top --by process --state close_wait\n"
+			 " tcpwatchctl list --state close_wait --sort age --limit 20\n"
+			 "The oldest tell when it began. Recv-Q 0: the program has read the end "
+			 "and forgot to close. 1: it has not looked (the FIN counts as one). "
+			 "More: it has stopped reading."},
 			{CHANGE, "The program: close() once read() returns 0, on every path; "
 				 "time-outs for work that hangs. A restart frees them for now. No "
 				 "sysctl does: keepalive ends the connection at best, the "
