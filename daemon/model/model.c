@@ -239,6 +239,13 @@ static unsigned minisocket_state(const struct tw_event *e)
 	return 0;
 }
 
+unsigned model_state_after(const struct tw_event *event)
+{
+	unsigned mini = event->new_state == TW_CLOSE ? minisocket_state(event) : 0;
+
+	return mini ? mini : event->new_state;
+}
+
 static void become_mini(struct model *m, int netns, struct connection *c, const struct tw_event *e,
 			unsigned state)
 {

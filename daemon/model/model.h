@@ -47,6 +47,11 @@ struct model_drift {
 /* Whether it was taken: not when it is malformed, or repeats another. */
 bool model_event(struct model *m, const struct tw_event *event);
 /*
+ * The state in which the connection of an event goes on: not CLOSE where the kernel has put a
+ * minisocket in the socket's place (tcp_time_wait()), which in FIN_WAIT2 is no change at all.
+ */
+unsigned model_state_after(const struct tw_event *event);
+/*
  * A round: begin, then for each namespace a dump with its rows, then the end. Events between are
  * taken as they come. The caller ends the round only once it has handed over every event older than
  * the last dump's end.

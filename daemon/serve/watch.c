@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "model/model.h"
 #include "serve/json.h"
 #include "serve/lines.h"
 #include "serve/watch.h"
@@ -140,13 +141,19 @@ static bool well_formed(const struct tw_event *event)
 void watch_on_event(struct watch *w, const struct tw_event *event)
 {
 	struct watcher *watcher;
+	struct tw_event shown;
 
 	if (LIST_EMPTY(&w->watchers) || !well_formed(event))
 		return;
+	/* as the counters have it: tcpwatch_transitions_total */
+	shown = *event;
+	shown.new_state = (uint8_t)model_state_after(event);
+	if (shown.new_state == TW_FIN_WAIT2 && shown.old_state == TW_FIN_WAIT2)
+		return;
 	LIST_FOREACH(watcher, &w->watchers, list)
 	{
-		if (wants(&watcher->filter, event, w->cgroups))
-			enqueue(watcher, event);
+		if (wants(&watcher->filter, &shown, w->cgroups))
+			enqueue(watcher, &shown);
 	}
 }
 

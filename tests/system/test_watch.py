@@ -51,7 +51,7 @@ def test_one_life(daemon, netns, family, host):
     assert {row["cookie"] for row in known} == {cookies[port]}
     assert moves(ours) == [
         ("close", "syn_sent"), ("syn_sent", "established"), ("established", "fin_wait1"),
-        ("fin_wait1", "fin_wait2"), ("fin_wait2", "close")]
+        ("fin_wait1", "fin_wait2"), ("fin_wait2", "time_wait")]
     assert moves(theirs) == [
         ("listen", "syn_recv"), ("syn_recv", "established"), ("established", "close_wait"),
         ("close_wait", "last_ack"), ("last_ack", "close")]
@@ -120,7 +120,7 @@ def test_filters(daemon, netns, other_netns):
         "remote": ({"remote": "::1/128", "state": "last_ack", "netns": netns.inum},
                    [("close_wait", "last_ack"), ("last_ack", "close")]),
         "two": ({"state": "fin_wait2,listen", "remote": "127.0.0.0/8", "netns": netns.inum},
-                [("listen", "syn_recv")][BORN_LATE:] + [("fin_wait1", "fin_wait2"), ("fin_wait2", "close")]),
+                [("listen", "syn_recv")][BORN_LATE:] + [("fin_wait1", "fin_wait2"), ("fin_wait2", "time_wait")]),
         "netns": ({"netns": other_netns.inum}, []),
     }
     watches = {name: daemon.watch(**filters) for name, (filters, _) in wanted.items()}
