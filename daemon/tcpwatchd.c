@@ -100,6 +100,9 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		lookups_date(d->lookups);
 		serve_on_round(d->serve);
 		break;
+	case TW_RECORD_PASS_END:
+		sources_look(d->sources); /* who holds the listeners is news too */
+		break;
 	case TW_RECORD_PORT:
 		note_port(d, body);
 		break;

@@ -162,7 +162,7 @@ def test_oldest_first_with_older_sockets(make_daemon, netns):
 
 
 def test_owners(daemon, netns):
-    """Who holds it; for what nobody holds, who will not say so (facts 10 and 11)."""
+    """Who holds it, and what nobody holds (facts 10 and 11); test_owners.py has the programs."""
     listener = netns.listener()
     clients = [netns.pair(listener) for _ in range(3)]
     for client, _ in clients[:2]:
@@ -170,13 +170,15 @@ def test_owners(daemon, netns):
     clients[0][1].close()  # and of one of them, TIME_WAIT
     unaccepted = netns.connect(listener)
     assert_right_when_quiet(daemon, netns)
+    wait_for(lambda: any(r["owner"]["kind"] == "unaccepted" for r in daemon.connections(netns=netns.inum)), 5,
+             "the accept queue to be looked at")
     kinds = {}
     for row in daemon.connections(netns=netns.inum):
         kinds.setdefault(row["state"], []).append(row["owner"])
     assert [owner["kind"] for owner in kinds["time_wait"] + kinds["fin_wait2"]] == ["kernel"] * 2
     assert [owner["pid"] for owner in kinds["listen"]] == [os.getpid()]
-    mine = [owner for owner in kinds["established"] if owner["pid"] == os.getpid()]
-    assert mine and all(owner["kind"] == "process" for owner in mine)
+    assert {owner["pid"] for owner in kinds["established"]} == {os.getpid()}
+    assert sorted(owner["kind"] for owner in kinds["established"]) == ["process"] * 3 + ["unaccepted"]
     assert unaccepted.fileno() >= 0
     named = daemon.connections(netns=netns.inum, owner=os.getpid())
     assert {row["owner"]["pid"] for row in named} == {os.getpid()}

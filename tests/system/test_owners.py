@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who holds each connection: real programs, held against /proc, `ss -p` and what the programs say of themselves."""
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import re
+import resource
+import select
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from netns import HERE
+from oracle import assert_right_when_quiet, counts, sockets, wait_for
+
+both_modes = pytest.mark.both_modes
+
+CGROUPS = next(line.split()[1] for line in open("/proc/self/mounts") if line.split()[2] == "cgroup2")
+HOSTILE = b'a"\\\n\x1b[31m\xff{}'  # 15 bytes at most: a quote, a backslash, a newline, an escape, no UTF-8
+
+
+class Program:
+    """The other end of owned.py."""
+
+    def __init__(self, netns, kind, *argv, prefix=()):
+        self.process = netns.popen(
+            *prefix, sys.executable, HERE / "owned.py", kind, *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)
+        self.netns = netns
+        self.told = self.answer()
+        self.port, self.pid = self.told["port"], self.told["pid"]
+
+    def answer(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        assert ready, "the program says nothing"
+        return json.loads(self.process.stdout.readline())
+
+    def step(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def connect(self, count=1):
+        clients = []
+        for _ in range(count):
+            c = self.netns.open_socket()
+            c.connect(("127.0.0.1", self.port))
+            clients.append(c)
+        return clients
+
+    def rows(self, daemon, **filters):
+        """The server's ends."""
+        return [r for r in daemon.connections(netns=self.netns.inum, **filters) if r["local_port"] == self.port]
+
+
+def owners(rows):
+    """How many of each kind, state, and process."""
+    return collections.Counter((r["owner"]["kind"], r["state"], r["owner"]["pid"]) for r in rows)
+
+
+def assert_owners(daemon, program, expected, timeout=15):
+    """Of its connections; those that listen are told apart."""
+    def told():
+        return owners(r for r in program.rows(daemon) if r["state"] != "listen")
+
+    wait_for(lambda: told() == expected, timeout, lambda: f"told {told()}, expected {expected}")
+
+
+def assert_sums(daemon):
+    """The kinds of owners make up all connections."""
+    status = daemon.status()
+    assert sum(status["owners"].values()) == status["connections"]
+
+
+def make_pass(daemon):
+    """Asks for one and waits for its end."""
+    before = daemon.status()["passes"]["count"]
+    daemon.resync()
+    wait_for(lambda: daemon.status()["passes"]["count"] > before, 10, "a pass over all descriptors")
+
+
+@contextlib.contextmanager
+def cgroup(path):
+    """A control group of version 2; gone at the end, with those above it that the test made."""
+    made = pathlib.Path(CGROUPS)
+    parts = []
+    for part in path.strip("/").split("/"):
+        made = made / part
+        if not made.exists():
+            made.mkdir()
+            parts.append(made)
+    try:
+        yield made
+    finally:
+        for part in reversed(parts):
+            wait_for(lambda: not (part / "cgroup.procs").read_text(), 10, "the control group to be empty")
+            part.rmdir()
+
+
+def within(group):
+    """A prefix that starts a program in the control group."""
+    return "sh", "-c", f'echo $$ > "$0/cgroup.procs" && exec "$@"', group
+
+
+def comm_of(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+
+
+def true_holders(netns):
+    """Of each connection, by its two ports, the processes that ss finds."""
+    out = netns.run("ss", "-Htanp", capture_output=True, text=True).stdout
+    found = {}
+    for line in out.splitlines():
+        words = line.split()
+        ports = tuple(word.rpartition(":")[2] for word in words[3:5])
+        found[ports] = {int(pid) for pid in re.findall(r"pid=(\d+)", line)}
+    return found
+
+
+def assert_like_ss(daemon, netns, timeout=15):
+    """Whom we name holds it, by ss, the one with the lowest pid; whom nobody holds there nobody holds here."""
+    def differences():
+        true = true_holders(netns)
+        wrong = []
+        for row in daemon.connections(netns=netns.inum):
+            pids = true.get((str(row["local_port"]), str(row["remote_port"] or "*")), set())
+            owner = row["owner"]
+            if owner["kind"] == "process" and owner["pid"] != min(pids, default=None):
+                wrong.append((row, pids))
+            if owner["kind"] != "process" and pids:
+                wrong.append((row, pids))
+        return wrong
+
+    make_pass(daemon)
+    wait_for(lambda: not differences(), timeout, lambda: f"told, and by ss: {differences()}")
+
+
+def test_leak(daemon, netns):
+    """What is accepted and never closed: the peers' FINs leave it to the program, by name and unit."""
+    with cgroup("twtest.slice/twtest-leak.service") as group:
+        program = Program(netns, "leak", prefix=within(group))
+        clients = program.connect(5)
+        for _ in clients:
+            program.step()
+        for c in clients:
+            c.close()
+        assert_owners(daemon, program, {("process", "close_wait", program.pid): 5})
+        wait_for(lambda: all(r["owner"]["unit"] for r in program.rows(daemon)), 10, "the unit to be known")
+        for row in program.rows(daemon):
+            owner = row["owner"]
+            assert owner["comm"] == comm_of(program.pid) and owner["uid"] == 0
+            assert owner["unit"] == "twtest-leak.service" and owner["slice"] == "twtest.slice"
+            assert owner["cgroup"] == "/twtest.slice/twtest-leak.service" and owner["container"] is None
+        by_unit = daemon.connections(netns=netns.inum, owner="twtest-leak.service", state="close_wait")
+        assert len(by_unit) == 5
+        assert [r["local_port"] for r in daemon.listeners(owner="twtest-leak.service")] == [program.port]
+        assert_right_when_quiet(daemon, netns)
+        assert_sums(daemon)
+        assert_like_ss(daemon, netns)
+        program.process.kill()
+        program.process.wait()
+
+
+@both_modes
+@pytest.mark.parametrize("older", [False, True])
+def test_unaccepted(make_daemon, mode, netns, older):
+    """Before and after the peer's FIN it is in the queue, and nobody's until it is accepted."""
+    daemon = make_daemon()
+    if not older:
+        daemon.start()
+    program = Program(netns, "leak")
+    clients = program.connect(6)
+    if older:
+        daemon.start()
+    pid = program.pid if mode == "ebpf" else None
+    assert_owners(daemon, program, {("unaccepted", "established", pid): 6})
+    for c in clients[:3]:
+        c.close()
+    assert_owners(daemon, program, {("unaccepted", "established", pid): 3, ("unaccepted", "close_wait", pid): 3})
+    assert_sums(daemon)
+    for _ in range(4):
+        program.step()
+    if mode == "ebpf":
+        make_pass(daemon)
+        accepted = {("process", "close_wait", pid): 3, ("process", "established", pid): 1}
+    else:
+        accepted = {("unknown", "close_wait", None): 3, ("unknown", "established", None): 1}
+    assert_owners(daemon, program, {**accepted, ("unaccepted", "established", pid): 2})
+    if mode == "ebpf":
+        assert_like_ss(daemon, netns)
+
+
+def test_a_full_queue(daemon, netns):
+    """Of one that is longer than any that is told whole, the rest is as if it had been accepted."""
+    netns.sysctl("net.core.somaxconn", 5000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (6000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    program = Program(netns, "deaf", 5000)
+    program.connect(3999)
+    assert_owners(daemon, program, {("unaccepted", "established", program.pid): 3999})
+    program.connect(101)
+
+    def told():
+        found = owners(program.rows(daemon, state="established"))
+        assert sum(found.values()) == 4100
+        return found["unaccepted", "established", program.pid] == 4000
+
+    wait_for(told, 10)
+    for _ in range(200):
+        program.step()
+    make_pass(daemon)
+    assert_owners(daemon, program, {
+        ("unaccepted", "established", program.pid): 3900, ("process", "established", program.pid): 200})
+
+
+def test_preforked(daemon, netns):
+    """The process that has the descriptor, and not the one that listens."""
+    program = Program(netns, "preforked")
+    program.connect(3)
+    for _ in range(3):
+        workers = program.step()["workers"]
+    make_pass(daemon)
+    assert_owners(daemon, program, {("process", "established", pid): 1 for pid in workers})
+    assert_like_ss(daemon, netns)
+
+
+def test_shared_listener(daemon, netns):
+    """Whoever accepted; before that is known, the name alone."""
+    program = Program(netns, "shared")
+    program.step()
+    program.connect(3)
+    accepted = program.answer()["accepted"]
+    make_pass(daemon)
+    for row in program.rows(daemon, state="established"):
+        assert row["owner"]["pid"] == int(accepted[str(row["remote_port"])]), row
+    listener, = daemon.listeners(netns=netns.inum)
+    assert listener["holders"] == 4 and listener["owner"]["pid"] == program.pid
+    program.connect(1)
+    wait_for(lambda: owners(program.rows(daemon, state="established"))["unaccepted", "established", None] == 1, 5,
+             "the one more that nobody accepts")
+    assert_like_ss(daemon, netns)
+
+
+def test_passed(daemon, netns):
+    """In flight it is nobody's that could be named; then it is the receiver's."""
+    program = Program(netns, "passed")
+    program.connect(1)
+    program.step()
+    make_pass(daemon)
+    make_pass(daemon)
+    assert_owners(daemon, program, {("unknown", "established", None): 1})
+    receiver = program.step()["receiver"]
+
+    def received():
+        make_pass(daemon)
+        return owners(program.rows(daemon, state="established")) == {("process", "established", receiver): 1}
+
+    wait_for(received, 10, lambda: program.rows(daemon))
+    assert_like_ss(daemon, netns)
+
+
+@pytest.mark.parametrize("by", ["systemd-socket-activate", "launcher"])
+def test_activated(daemon, netns, by):
+    """A listener that another process has opened: its unit is that of the program it was given to."""
+    with cgroup("twtest.slice/twtest-activated.service") as group:
+        if by == "launcher":
+            # the launcher stays outside; only the program that it starts moves
+            program = Program(netns, "launch")
+            (group / "cgroup.procs").write_text(str(program.pid))
+        else:
+            program = activated_by_systemd(netns, group)
+        clients = program.connect(2)
+        for _ in clients:
+            program.step()
+        make_pass(daemon)
+        assert_owners(daemon, program, {("process", "established", program.pid): 2})
+        wait_for(lambda: all(r["owner"]["unit"] == "twtest-activated.service" for r in program.rows(daemon)), 10,
+                 lambda: program.rows(daemon))
+        listener, = daemon.listeners(netns=netns.inum)
+        assert listener["owner"]["pid"] == program.pid and listener["owner"]["comm"] == "activated"
+        assert_like_ss(daemon, netns)
+        os.kill(program.pid, 9)
+        program.process.stdin.close()
+        program.process.wait()
+
+
+def activated_by_systemd(netns, group):
+    """systemd-socket-activate listens, and becomes the program when the first client comes."""
+    with netns.inside(), socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = netns.popen(
+        *within(group), "systemd-socket-activate", f"--listen=127.0.0.1:{port}", sys.executable, HERE / "owned.py",
+        "activated", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    wait_for(lambda: any(s.local_port == port for s in sockets(netns)), 10, "the listener")
+    waker = netns.open_socket()
+    waker.connect(("127.0.0.1", port))
+    program = Program.__new__(Program)
+    program.netns, program.process = netns, process
+    program.told = program.answer()
+    program.port, program.pid = program.told["port"], program.told["pid"]
+    waker.close()
+    program.step()  # accepts the waker
+    waiting = lambda: not [r for r in sockets(netns) if r.local_port == port and r.state == "close_wait"]
+    assert program.pid == process.pid and waiting
+    return DropWaker(program)
+
+
+class DropWaker:
+    """The program without the connection that woke it."""
+
+    def __init__(self, program):
+        self.__dict__.update(program.__dict__)
+        self.program = program
+
+    def step(self):
+        return self.program.step()
+
+    def connect(self, count):
+        return self.program.connect(count)
+
+    def rows(self, daemon, **filters):
+        return [r for r in self.program.rows(daemon, **filters) if r["state"] != "close_wait"]
+
+
+def test_client_pool(daemon, netns):
+    """The client's ends that their servers have closed."""
+    program = Program(netns, "pool")
+    program.step()
+    make_pass(daemon)
+    rows = daemon.connections(netns=netns.inum, state="close_wait")
+    assert owners(rows) == {("process", "close_wait", program.pid): 5}
+    assert {r["remote_port"] for r in rows} == {program.port}
+    assert_like_ss(daemon, netns)
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_exited(daemon, netns, acknowledged):
+    """What a process leaves behind is the kernel's, and who left it is remembered."""
+    program = Program(netns, "exited")
+    clients = program.connect(4)
+    worker = program.step()["worker"]
+    make_pass(daemon)
+    assert_owners(daemon, program, {("process", "established", worker): 4})
+    if not acknowledged:
+        netns.drop(f"tcp sport {program.port} tcp flags & fin == fin")
+    program.step()
+    state = "fin_wait2" if acknowledged else "fin_wait1"
+    wait_for(lambda: counts(netns)[state] == 4, 10, "the orphans")
+    if not acknowledged:
+        make_pass(daemon)
+    assert_owners(daemon, program, {("kernel", state, worker): 4})
+    assert_right_when_quiet(daemon, netns)
+    assert_sums(daemon)
+    assert all(c.fileno() >= 0 for c in clients)
+
+
+def test_two_containers(daemon, make_netns):
+    """Each in namespaces and a control group of its own."""
+    ids = ["a1" * 32, "b2" * 32]
+    spaces = [make_netns(), make_netns()]
+    with contextlib.ExitStack() as stack:
+        programs = []
+        for identity, space, path in zip(ids, spaces, ("system.slice/docker-{}.scope", "twdocker/{}")):
+            group = stack.enter_context(cgroup(path.format(identity)))
+            programs.append(Program(space, "leak", prefix=(*within(group), "unshare", "--mount", "--uts", "--ipc")))
+        for program in programs:
+            program.connect(2)
+            program.step()
+            program.step()
+        for identity, program in zip(ids, programs):
+            assert_owners(daemon, program, {("process", "established", program.pid): 2})
+            wait_for(lambda: {r["owner"]["container"] for r in program.rows(daemon)} == {identity}, 10,
+                     lambda: program.rows(daemon))
+            assert len(daemon.connections(owner=identity, state="established")) == 2
+            assert_like_ss(daemon, program.netns)
+        units = [program.rows(daemon)[0]["owner"]["unit"] for program in programs]
+        assert units == [f"docker-{ids[0]}.scope", None]
+        for program in programs:
+            program.process.kill()
+            program.process.wait()
+
+
+def test_hostile_names(daemon, netns):
+    """Whatever a process and its control group are called, the answers are whole JSON and whole metrics."""
+    names = ['tw"quote\\', "tw\x1b[31mred", "tw\udcff\udc80", "twé".ljust(100, "x"), "tw test", "tw{}[]',"]
+    deep = "/".join(["twdeep"] + ["d" * 250] * 3)
+    with contextlib.ExitStack() as stack:
+        groups = [stack.enter_context(cgroup(name)) for name in [*names, deep]]
+        programs = [Program(netns, "hostile", HOSTILE.hex(), prefix=within(group)) for group in groups]
+        for program, group in zip(programs, groups):
+            program.connect(1)
+            program.step()
+            wait_for(lambda: all(r["owner"]["cgroup"] for r in program.rows(daemon)), 15,
+                     lambda: program.rows(daemon))
+            path = "/" + str(group.relative_to(CGROUPS))
+            expected = os.fsencode(path).decode("utf-8", "replace")
+            for row in program.rows(daemon):
+                assert row["owner"]["cgroup"] == expected
+                assert row["owner"]["comm"] == HOSTILE.decode("utf-8", "replace")
+        daemon.metrics()
+        listed = daemon_list(daemon)
+        assert "\x1b" not in listed and len(listed.splitlines()) > 2 * len(programs)
+        for program in programs:
+            program.process.kill()
+            program.process.wait()
+
+
+def daemon_list(daemon):
+    from daemon import TCPWATCHCTL
+    return subprocess.run(
+        [TCPWATCHCTL, "--socket", daemon.socket, "list"], stdout=subprocess.PIPE, check=True, timeout=30
+    ).stdout.decode()
+
+
+def test_a_group_that_is_gone(daemon, netns):
+    """Its name stays with what it has left behind."""
+    with cgroup("twgone.slice/twgone.service") as group:
+        program = Program(netns, "leak", prefix=within(group))
+        clients = program.connect(2)
+        program.step()
+        program.step()
+        wait_for(lambda: all(r["owner"]["unit"] for r in program.rows(daemon)), 10, "the unit to be known")
+        program.process.kill()
+        program.process.wait()
+    assert not group.exists()
+    assert_right_when_quiet(daemon, netns)
+    rows = program.rows(daemon)
+    assert len(rows) == 2 and all(r["owner"]["unit"] == "twgone.service" for r in rows)
+    assert owners(rows) == {("kernel", "fin_wait2", program.pid): 2} and clients
+
+
+def test_under_load(daemon, netns):
+    """Connections come and go while passes are made: who has a descriptor in the end is right."""
+    load = netns.load(seed=77, seconds=4, keep=0.02)
+    while not load.done():
+        make_pass(daemon)
+        assert_sums(daemon)
+    load.wait()
+    assert_right_when_quiet(daemon, netns)
+    assert_sums(daemon)
+    assert_like_ss(daemon, netns)
+
+
+def nginx():
+    out = pathlib.Path(__file__).parents[2] / ".output/tools/usr/sbin/nginx"
+    return out if out.exists() else "nginx"
+
+
+def test_nginx(daemon, netns, open_directory):
+    """A master that listens and workers that accept, under load."""
+    conf = open_directory / "nginx.conf"
+    with netns.inside(), socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    conf.write_text(f"""
+daemon off; user root; worker_processes 2; pid {open_directory}/pid; error_log {open_directory}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off; keepalive_timeout 60s; client_body_temp_path {open_directory}/body;
+    proxy_temp_path {open_directory}/proxy; fastcgi_temp_path {open_directory}/fastcgi;
+    uwsgi_temp_path {open_directory}/uwsgi; scgi_temp_path {open_directory}/scgi;
+    server {{ listen 127.0.0.1:{port}; location / {{ return 200 "hello"; }} }}
+}}
+""")
+    server = netns.popen(nginx(), "-c", conf, "-p", open_directory, stderr=subprocess.DEVNULL)
+    wait_for(lambda: any(s.local_port == port for s in sockets(netns)), 10, "nginx")
+    kept = []
+    for _ in range(200):
+        c = netns.open_socket()
+        c.connect(("127.0.0.1", port))
+        c.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert c.recv(1000)
+        kept.append(c)
+        if len(kept) > 20:
+            kept.pop(0).close()
+    make_pass(daemon)
+    children = pathlib.Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    rows = [r for r in daemon.connections(netns=netns.inum, state="established") if r["local_port"] == port]
+    assert len(rows) == 20
+    assert {r["owner"]["pid"] for r in rows} <= {int(pid) for pid in children}
+    assert {(r["owner"]["kind"], r["owner"]["comm"]) for r in rows} == {("process", "nginx")}
+    listener, = daemon.listeners(netns=netns.inum)
+    assert listener["owner"]["pid"] == server.pid and listener["holders"] == 3
+    assert_like_ss(daemon, netns)
+    assert_right_when_quiet(daemon, netns)
+    assert_sums(daemon)
+    server.terminate()
+    server.wait()
