@@ -357,10 +357,20 @@ static int check(const struct settings *s)
 {
 	char message[CONF_MESSAGE_SIZE];
 	int r = conf_check(&table, s, message);
+	const struct settings_alert *alert;
 
-	if (r < 0)
+	if (r < 0) {
 		log_error("%s", message);
-	return r;
+		return r;
+	}
+	alert = settings_check_ages(s);
+	if (!alert)
+		return 0;
+	log_error("%s:%d: [alert %s]: more than %d rules for its state have an older_than, which "
+		  "is the limit: take one away",
+		  s->alerts.paths[alert->member.place.file - 1], alert->member.place.line,
+		  alert->member.name, SETTINGS_AGES_MAX);
+	return -EINVAL;
 }
 
 int settings_load(const char *file, struct settings **ret)

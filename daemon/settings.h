@@ -79,6 +79,7 @@ enum settings_reason {
 };
 
 #define SETTINGS_ALERTS_MAX 64 /* rules: more than anybody tends */
+#define SETTINGS_AGES_MAX 9    /* of them with older_than, for one state: marks that its list has */
 
 /* [alert NAME] */
 struct settings_alert {

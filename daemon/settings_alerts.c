@@ -257,6 +257,21 @@ const char *settings_check_alert(const void *member, const char **ret_key)
 	return wrong;
 }
 
+const struct settings_alert *settings_check_ages(const struct settings *s)
+{
+	const struct settings_alert *alerts = s->alerts.items;
+	unsigned used[TW_STATE_SLOTS] = {0};
+
+	for (size_t i = 0; i < s->alerts.count; i++) {
+		const struct settings_alert *alert = &alerts[i];
+
+		if (alert->enabled && alert->older_than &&
+		    ++used[settings_alert_state(alert)] > SETTINGS_AGES_MAX)
+			return alert;
+	}
+	return NULL;
+}
+
 bool settings_alert_equal(const struct settings_alert *a, const struct settings_alert *b)
 {
 	for (size_t i = 0; i < SETTINGS_ALERT_ROWS; i++)

@@ -235,8 +235,8 @@ int alerts_set(struct alerts *a, const struct settings *settings, uint64_t now_n
 	int r = rules_set(a->rules, alerts, settings->alerts.count, now_ns, &failed);
 
 	if (r == -ENOSPC)
-		log_error("[alert %s]: no more rules with older_than can be had for its state: "
-			  "give some the same times, or take one away",
+		log_error("[alert %s]: beside those in force there is no room for its older_than: "
+			  "take one away first, or restart tcpwatchd",
 			  alerts[failed].member.name);
 	else if (r < 0)
 		log_error("no memory for the rules: %s", strerror(-r));

@@ -340,6 +340,15 @@ def test_refused(tmp_path, text, complaint):
     assert f"{config}:{complaint}" in done.stderr
 
 
+def test_too_many_ages(tmp_path):
+    """The lists of connections have so many marks."""
+    config = tmp_path / "tcpwatchd.conf"
+    config.write_text("".join(rule(f"r{i}", state="close_wait", above=5, older_than=f"{i + 1}s") for i in range(10)))
+    done = subprocess.run([TCPWATCHD, "--check-config", "--config", config], capture_output=True, text=True)
+    assert done.returncode == 78
+    assert f"{config}:37: [alert r9]: more than 9 rules" in done.stderr
+
+
 def test_a_dropin_changes_one_key(tmp_path):
     config = tmp_path / "tcpwatchd.conf"
     config.write_text(shipped())
