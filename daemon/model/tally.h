@@ -32,7 +32,7 @@ struct tally;
 int tally_new(struct tally **ret); /* 0, -ENOMEM */
 struct tally *tally_free(struct tally *t);
 
-/* comm: what the key's process is called, or NULL. */
+/* comm: TW_COMM_SIZE bytes, what the key's process is called, or NULL. */
 void tally_count(struct tally *t, const struct tally_key *key, const char *comm, int32_t by);
 uint32_t tally_get(const struct tally *t, const struct tally_key *key);
 /* "" where it is not known. Valid until the tally changes. */
