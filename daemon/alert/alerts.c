@@ -146,7 +146,7 @@ static void announce_firing(struct alerts *a, const struct rules_rule *rule,
 		json_object_put(notice.evidence);
 }
 
-/* The name and the evidence are those it fired with: what it was of may be gone. */
+/* The target's name and the evidence are those it fired with: what it was of may be gone. */
 static void announce_resolved(struct alerts *a, const struct rules_rule *rule,
 			      const struct rules_target *target)
 {
@@ -156,10 +156,10 @@ static void announce_resolved(struct alerts *a, const struct rules_rule *rule,
 	notice.resolved_unix_ns = unix_time(a, model_now_ns(a->model));
 	if (place) {
 		memcpy(notice.target, place->target, sizeof(notice.target));
-		memcpy(notice.summary, place->summary, sizeof(notice.summary));
 		notice.evidence = place->evidence;
 		*place = a->current[--a->current_count];
 	}
+	wording_over(rule, target, notice.target, notice.summary);
 	announce(a, &notice);
 	remember(a, &notice);
 }

@@ -429,6 +429,15 @@ void wording_summary(struct model *m, const struct rules_rule *rule,
 	sayings[rule->alert.source](m, rule, target, who, text);
 }
 
+void wording_over(const struct rules_rule *rule, const struct rules_target *target, const char *who,
+		  char text[static NOTICE_SUMMARY_SIZE])
+{
+	text[0] = '\0';
+	add(text, "%s: %s is down to %.10g", who, wording_source(&rule->alert),
+	    target->state.value);
+	add_threshold(rule, target, text);
+}
+
 const char *wording_source(const struct settings_alert *alert)
 {
 	if (alert->source == SETTINGS_SOURCE_STATE)

@@ -20,6 +20,10 @@ void wording_summary(struct model *m, const struct rules_rule *rule,
 		     const struct rules_target *target, const char *who,
 		     char text[static NOTICE_SUMMARY_SIZE]);
 
+/* When it is over. */
+void wording_over(const struct rules_rule *rule, const struct rules_target *target, const char *who,
+		  char text[static NOTICE_SUMMARY_SIZE]);
+
 /* "close_wait", "accept_queue" and the like. */
 const char *wording_source(const struct settings_alert *alert);
 

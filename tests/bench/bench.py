@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 
+import alerts
 import floods
 from daemon import DAEMON, OUTPUT, ROOT, SETTLE, Daemon, say, total
 from machine import (BpfObject, Process, UnixConnection, available_memory, bpf_programs, bpf_statistics, describe,
@@ -433,6 +434,7 @@ def measure(plan, rows):
     sockets = min(REACH["sockets"], available_memory() // SOCKET_COST // 1000 * 1000)
     measure_sockets(sockets, min(REACH["close_wait"], sockets // 2), base, plan, rows)
     floods.measure(plan, rows)
+    alerts.measure(plan, rows)
 
 
 def stop(number, _frame):

@@ -26,16 +26,18 @@ def say(text):
 class Daemon:
     """tcpwatchd with default settings, but for the places where it listens and what a measurement is about."""
 
-    def __init__(self, *arguments, **settings):
+    def __init__(self, *arguments, rules="", **settings):
         self.directory = tempfile.TemporaryDirectory(prefix="tcpwatch-bench-")
+        os.chmod(self.directory.name, 0o777)  # the daemon is another user once it runs
         self.socket = os.path.join(self.directory.name, "control.sock")
         self.port = free_port()
         config = os.path.join(self.directory.name, "tcpwatchd.conf")
         with open(config, "w") as file:
-            file.write(f"[daemon]\ncontrol_socket = {self.socket}\n")
+            file.write(f"[daemon]\ncontrol_socket = {self.socket}\nstate_directory = {self.directory.name}\n")
             file.writelines(f"{key} = {value}\n" for key, value in settings.items())
-            file.write(f"[metrics]\nlisten = 127.0.0.1:{self.port}\n")
-        with open(os.path.join(self.directory.name, "log"), "w") as log:
+            file.write(f"[metrics]\nlisten = 127.0.0.1:{self.port}\n{rules}")
+        self.log = os.path.join(self.directory.name, "log")
+        with open(self.log, "w") as log:
             self.process = Process([DAEMON, "--config", config, *arguments], stdout=log, stderr=log)
 
     def __enter__(self):
