@@ -28,7 +28,6 @@
 /* The promise is "right once nothing has changed for a second": two looks at the kernel's sums in
  * it. */
 #define TICK_USEC (500 * 1000)
-#define LIMITS_EVERY_NS (10 * NSEC_PER_SEC) /* what rules hold shares against changes seldom */
 #define PORTS_GONE 64 /* ports that are forgotten in one tick; the rest waits for the next */
 
 struct tcpwatchd {
@@ -48,7 +47,6 @@ struct tcpwatchd {
 	struct recording *recording;
 	struct serve_status status;
 	struct supervisor supervisor;
-	uint64_t limits_ns;              /* when they were read last */
 	struct tw_port gone[PORTS_GONE]; /* counted, though not wanted any more */
 	size_t gone_count;
 	bool ready;
@@ -287,15 +285,6 @@ static int on_opener(sd_event_source *source, int fd, uint32_t events, void *use
 	return sd_event_exit(sd_event_source_get_event(source), error);
 }
 
-static void follow_limits(struct tcpwatchd *d, uint64_t time_ns)
-{
-	if (!d->ready || !rules_count(alerts_rules(d->alerts)) ||
-	    (d->limits_ns && time_ns - d->limits_ns < LIMITS_EVERY_NS))
-		return;
-	d->limits_ns = time_ns;
-	sources_limits(d->sources);
-}
-
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -309,7 +298,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	sources_count(d->sources);
 	sources_look(d->sources);
 	follow_ports(d);
-	follow_limits(d, tick.time_ns);
 	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);
 	passes_tick(d->passes);

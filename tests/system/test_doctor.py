@@ -9,6 +9,7 @@ import subprocess
 from daemon import TCPWATCHCTL
 from netns import VETH, route_back, veth
 from oracle import wait_for
+from test_alerts import make_watched, rule  # noqa: F401
 
 CHANGED = {
     "net.ipv4.tcp_fin_timeout": 33, "net.ipv4.tcp_keepalive_time": 601, "net.ipv4.tcp_keepalive_intvl": 7,
@@ -136,6 +137,16 @@ def test_no_port(make_daemon, netns):
     assert "1 connects have found none free" in row["finding"]
     assert advice(daemon, "net.ipv4.tcp_tw_reuse")["recommended"] == "1"
     assert len(held) == 2
+
+
+def test_ports_of_one_destination(make_watched, netns):  # noqa: F811
+    netns.sysctl("net.ipv4.ip_local_port_range", "50000 50009")
+    daemon = make_watched(rule("ports", source="ephemeral_ports", scope="remote", above="95%"), text="")
+    listener = netns.listener(port=80)
+    for _ in range(8):
+        netns.connect(listener)
+    row = await_advice(daemon, "net.ipv4.ip_local_port_range", netns, "warning")
+    assert "most connections uses 80 %" in row["finding"]
 
 
 def test_why_it_polls(make_daemon):
