@@ -159,7 +159,7 @@ def test_more_namespaces_than_files(make_daemon, make_netns):
     daemon = make_daemon(prefix=("prlimit", "--nofile=400:400")).start()
     daemon.expect("more network namespaces than can be followed.*LimitNOFILE")
     spaces = [make_netns() for _ in range(24)]
-    wait_for(lambda: "than can be followed" in daemon.text(), 10)
+    wait_for(lambda: "than can be followed" in daemon.text(), 60)
     assert len(daemon.status()["namespaces"]) < len(spaces)
     assert all(prompt(daemon) for _ in range(20))
     assert sum("than can be followed" in line for line in daemon.text().splitlines()) == 1
