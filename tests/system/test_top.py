@@ -107,3 +107,19 @@ def test_wrong_parameters(shared_daemon):
     for query, word in (("by=colour", "prefix"), ("limit=0", "limit"), ("sort=age", "by"), ("port=80", "by")):
         answer = shared_daemon.control(f"/v1/top?{query}")
         assert answer.status == 400 and word in json.loads(answer.body)["error"]
+
+
+def test_metrics(daemon, netns, crowd):
+    """Owners' series sum to the state's, and so do those of ages; none names a pid or a peer."""
+    assert_settles(daemon, netns)
+    page = daemon.metrics()
+    for state in STATES:
+        total = page.sum("tcpwatch_connections", state=state)
+        assert page.sum("tcpwatch_owner_connections", state=state) == total
+        assert page.sum("tcpwatch_state_age_seconds_count", state=state) == total
+        buckets = [page.sum("tcpwatch_state_age_seconds_bucket", state=state, le=le)
+                   for le in ("1", "10", "60", "300", "3600", "86400", "+Inf")]
+        assert buckets == sorted(buckets) and buckets[-1] == total
+    labels = {frozenset(label for label, _ in labels)
+              for name, labels in page if name == "tcpwatch_owner_connections"}
+    assert labels == {frozenset({"state", "owner", "owner_kind"})}
