@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "alert/wording.h"
+#include "base/util.h"
+#include "model_fixture.h"
+
+struct words {
+	char who[NOTICE_TARGET_SIZE];
+	char summary[NOTICE_SUMMARY_SIZE];
+};
+
+static struct words words_of(struct fixture *f, const struct settings_alert *alert,
+			     const struct rules_target *target)
+{
+	static struct rules_rule rule;
+	struct words words;
+
+	rule.alert = *alert;
+	rule.rule.above = (double)alert->above.number;
+	wording_target(f->m, &rule, target, words.who);
+	wording_summary(f->m, &rule, target, words.who, words.summary);
+	return words;
+}
+
+static void test_targets(void **state)
+{
+	static const struct {
+		enum settings_scope scope;
+		struct tally_key key;
+		const char *who;
+	} cases[] = {
+		{SETTINGS_SCOPE_HOST, {.netns = 0}, "host"},
+		{SETTINGS_SCOPE_NETNS, {.netns = 7}, "netns 7"},
+		{SETTINGS_SCOPE_LISTENER, {.netns = 7, .port = 80}, "*:80 netns 7"},
+		{SETTINGS_SCOPE_PORT, {.port = 80}, "port 80"},
+		{SETTINGS_SCOPE_REMOTE, {.family = AF_INET, .address = {10, 0, 0, 1}}, "10.0.0.1"},
+		{SETTINGS_SCOPE_REMOTE,
+		 {.family = AF_INET6, .address = {0xfd, [15] = 1}, .port = 443, .netns = 7},
+		 "[fd00::1]:443 netns 7"},
+		{SETTINGS_SCOPE_PROCESS, {.id = 12}, "?[12]"},
+		{SETTINGS_SCOPE_UNIT, {.id = 99}, "cgroup 99"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct settings_alert alert = {.state = TW_CLOSE_WAIT - 1,
+						     .scope = cases[i].scope};
+		const struct rules_target target = {.key = cases[i].key};
+
+		assert_string_equal(words_of(*state, &alert, &target).who, cases[i].who);
+	}
+}
+
+/* Whoever names a process names no line of a log, and breaks no JSON. */
+static void test_a_hostile_name(void **state)
+{
+	const struct settings_alert alert = {.state = TW_CLOSE_WAIT - 1,
+					     .scope = SETTINGS_SCOPE_PROCESS,
+					     .above = {.number = 5}};
+	const struct rules_target target = {
+		.key = {.id = 3}, .comm = "a\nb\x1b[\xff\x7f", .state = {.value = 6}};
+	struct words words = words_of(*state, &alert, &target);
+
+	assert_string_equal(words.who, "a?b?[\xef\xbf\xbd?[3]");
+	assert_string_equal(words.summary, "a?b?[\xef\xbf\xbd?[3] has 6 connections in close_wait "
+					   "(threshold 5): the peers have closed, and the program "
+					   "has not");
+}
+
+/* One that does not answer is told from a scan. */
+static void test_peers(void **state)
+{
+	const struct settings_alert alert = {.state = TW_SYN_SENT - 1,
+					     .scope = SETTINGS_SCOPE_PROCESS};
+	const struct rules_target target = {
+		.key = {.id = 7}, .comm = "curl", .state = {.value = 1}};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 30; i++) {
+		struct socket s = {.cookie = 100 + i, .netns = HOST, .dport = (uint16_t)(1000 + i)};
+		struct tw_event e = event_of(&s, TW_CLOSE, TW_SYN_SENT, later(f));
+
+		e.flags = TW_EVENT_PROCESS;
+		e.pid = 7;
+		model_event(f->m, &e);
+		if (i == 0)
+			assert_non_null(strstr(words_of(f, &alert, &target).summary,
+					       ": 127.0.0.1:1000 does not answer"));
+	}
+	assert_non_null(strstr(words_of(f, &alert, &target).summary, ": to 30 different peers"));
+}
+
+/* A sentence that is too long is cut, and ends. */
+static void test_length(void **state)
+{
+	struct settings_alert alert = {.source = SETTINGS_SOURCE_SYN_COOKIES,
+				       .scope = SETTINGS_SCOPE_HOST};
+	struct rules_target target = {.state = {.value = 1e300}};
+	struct rules_rule rule = {.alert = alert, .rule = {.above = 1e300}};
+	struct fixture *f = *state;
+	char who[NOTICE_TARGET_SIZE], summary[NOTICE_SUMMARY_SIZE];
+
+	memset(who, 'x', sizeof(who) - 1);
+	who[sizeof(who) - 1] = '\0';
+	wording_summary(f->m, &rule, &target, who, summary);
+	assert_true(strlen(summary) < NOTICE_SUMMARY_SIZE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_targets),
+		test(test_a_hostile_name),
+		test(test_peers),
+		test(test_length),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
