@@ -153,6 +153,8 @@ static bool has_limit(const struct settings_alert *alert)
 	default:
 		return false;
 	}
+	if (alert->scope == SETTINGS_SCOPE_PROCESS)
+		return true;
 	switch (state) {
 	case TW_SYN_RECV:
 		return alert->scope == SETTINGS_SCOPE_LISTENER;

@@ -73,6 +73,15 @@ static double limit_ports(const struct gauge *g, const struct tally_key *key)
 	return range - sysctl_of(limits, TW_SYSCTL_IP_LOCAL_RESERVED_PORTS);
 }
 
+/* Of open descriptors; not known before all descriptors were looked through. */
+static double limit_process(const struct gauge *g, const struct tally_key *key)
+{
+	const struct owners *owners = model_owners(g->model);
+	uint32_t index = tally_tag(g->tally, key);
+
+	return owners_get(owners, index)->pid == key->id ? owners_nofile(owners, index) : 0;
+}
+
 /* Tallies. */
 
 static struct gauge_reading with_limit(const struct gauge *g, const struct tally_key *key,
@@ -260,6 +269,8 @@ static void set_limit(struct gauge *g, const struct settings_alert *alert)
 		g->limit = limit_ports;
 	else if (alert->source != SETTINGS_SOURCE_STATE)
 		g->limit = NULL;
+	else if (alert->scope == SETTINGS_SCOPE_PROCESS && alert->above.share)
+		g->limit = limit_process;
 	else if (g->state == TW_TIME_WAIT && alert->scope == SETTINGS_SCOPE_NETNS)
 		g->limit = limit_time_wait;
 	else if (is_orphans_state(g->state) && alert->scope == SETTINGS_SCOPE_HOST)

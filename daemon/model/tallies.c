@@ -137,9 +137,14 @@ static void count(const struct tallies *t, const struct member *member, const st
 	const struct owner *owner = owners_get(t->owners, c->owner);
 	struct tally_key key;
 
-	if (find_key(t, &member->spec, c, owner, &key))
-		tally_count(member->tally, &key,
-			    member->spec.by == TALLIES_BY_PROCESS ? owner->comm : NULL, by);
+	if (!find_key(t, &member->spec, c, owner, &key))
+		return;
+	if (member->spec.by != TALLIES_BY_PROCESS) {
+		tally_count(member->tally, &key, NULL, by);
+		return;
+	}
+	tally_count(member->tally, &key, owner->comm, by);
+	tally_set_tag(member->tally, &key, c->owner);
 }
 
 static void count_all(const struct tallies *t, uint64_t ageless, uint64_t aged,

@@ -25,11 +25,12 @@
 enum tallies_by {
 	TALLIES_BY_HOST,
 	TALLIES_BY_NETNS,
-	TALLIES_BY_LISTENER,    /* namespace and local port */
-	TALLIES_BY_PORT,        /* local port, in all namespaces */
-	TALLIES_BY_REMOTE,      /* the peer's address */
-	TALLIES_BY_PROCESS,     /* pid; those of which none is known are left out */
-	TALLIES_BY_UNIT,        /* cgroup, likewise */
+	TALLIES_BY_LISTENER, /* namespace and local port */
+	TALLIES_BY_PORT,     /* local port, in all namespaces */
+	TALLIES_BY_REMOTE,   /* the peer's address */
+	TALLIES_BY_PROCESS,  /* pid; those of which none is known are left out; the tag is the index
+				    of the latest owner */
+	TALLIES_BY_UNIT,     /* cgroup, likewise */
 	TALLIES_BY_DESTINATION, /* namespace, and the peer's address and port; outgoing ones alone
 				 */
 };

@@ -13,7 +13,8 @@ struct entry {
 	struct tally_key key;
 	uint32_t count;
 	uint32_t next; /* in its chain, or among the free ones */
-	bool changed;  /* it is on the list */
+	uint32_t tag;
+	bool changed; /* it is on the list */
 	char comm[TW_COMM_SIZE];
 };
 
@@ -158,6 +159,21 @@ const char *tally_comm(const struct tally *t, const struct tally_key *key)
 	uint32_t i = find(t, key);
 
 	return i == NONE ? "" : t->entries[i].comm;
+}
+
+void tally_set_tag(struct tally *t, const struct tally_key *key, uint32_t tag)
+{
+	uint32_t i = find(t, key);
+
+	if (i != NONE)
+		t->entries[i].tag = tag;
+}
+
+uint32_t tally_tag(const struct tally *t, const struct tally_key *key)
+{
+	uint32_t i = find(t, key);
+
+	return i == NONE ? 0 : t->entries[i].tag;
 }
 
 uint32_t tally_other(const struct tally *t)

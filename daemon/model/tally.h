@@ -37,6 +37,9 @@ void tally_count(struct tally *t, const struct tally_key *key, const char *comm,
 uint32_t tally_get(const struct tally *t, const struct tally_key *key);
 /* "" where it is not known. Valid until the tally changes. */
 const char *tally_comm(const struct tally *t, const struct tally_key *key);
+/* A number of the caller's that goes with the key; 0: none was set. */
+void tally_set_tag(struct tally *t, const struct tally_key *key, uint32_t tag);
+uint32_t tally_tag(const struct tally *t, const struct tally_key *key);
 uint32_t tally_other(const struct tally *t); /* of keys that found no room */
 
 /* Takes one key off the list of those that have changed; false: there is none. */

@@ -262,6 +262,20 @@ def test_rows(make_watched, netns):
     assert daemon.control("/v1/alerts?history=2").status == 400
 
 
+def test_share_of_open_files(make_watched, netns):
+    """Of a process that may have 100 descriptors."""
+    daemon = make_watched(text=rule("files", state="close_wait", scope="process", above="20%", clear_below="10%"))
+    expect_alerts(daemon, "files")
+    holder = netns.holder(prefix=("prlimit", "--nofile=100:100"))
+    holder.hold("half_closed", 15)
+    wait_for(lambda: daemon.connections(owner=str(holder.pid), state="close_wait"), 10)
+    time.sleep(1)  # a tick or two: below it, nothing comes
+    assert not firing(daemon, "files")
+    holder.hold("half_closed", 10)
+    row = await_firing(daemon, "files", 30)
+    assert (row["value"], row["limit"], row["threshold"]) == (25, 100, 20)
+
+
 def test_restart(make_watched, netns):
     """What fires is not announced again, and goes on since when it began; once it is over that is told."""
     daemon = make_watched(text=LEAK)
