@@ -77,15 +77,10 @@ int descriptors(struct bpf_iter__task_file *ctx)
 }
 
 /*
- * What of an accept queue is told: a row and as many cookies fit into the 8 pages that the kernel
- * has for what one call writes (bpf_iter.c).
- */
-#define QUEUE_MAX 4000
-
-/*
  * The connections that wait for accept(), by their cookies, and then a 0. The queue goes on
  * changing: one that has been accepted has a struct socket, and the memory of a request is only
- * ever used for another one (SLAB_TYPESAFE_BY_RCU).
+ * ever used for another one (SLAB_TYPESAFE_BY_RCU). All of it fits into the 8 pages that the kernel
+ * has for what one call writes.
  */
 static __always_inline void tell_queue(struct seq_file *seq, const struct tcp_sock *tcp)
 {
@@ -93,7 +88,7 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct tcp_so
 	__u64 cookie = 0;
 
 	request = BPF_CORE_READ(tcp, inet_conn.icsk_accept_queue.rskq_accept_head);
-	for (int i = 0; i < QUEUE_MAX && request; i++) {
+	for (int i = 0; i < TW_QUEUE_TOLD && request; i++) {
 		const struct sock *child = BPF_CORE_READ(request, sk);
 
 		cookie = BPF_CORE_READ(child, __sk_common.skc_cookie.counter);

@@ -43,6 +43,16 @@ void model_holder(struct model *m, const struct tw_holder *row)
 	owners_set_nofile(m->owners, c->owner, row->nofile);
 }
 
+/* In an accept queue that is longer than what looks tell of it. */
+static bool in_long_queue(const struct model *m, const struct connection *c)
+{
+	const struct listener_port *p =
+		c->outgoing ? NULL
+			    : listeners_port(m->listeners, ledger_netns(m, c)->inum, c->sport);
+
+	return p && p->accept_queue > TW_QUEUE_TOLD && c->state != TW_LISTEN;
+}
+
 /*
  * Of which no process has a descriptor. It was there before the pass began, but may have been
  * passed from a process that the pass had yet to meet to one that it had met; so only what two
@@ -55,6 +65,8 @@ static void miss(struct model *m, struct connection *c)
 
 	if (STATES_CLOSED & TW_STATE_BIT(c->state)) {
 		owner.kind = OWNER_KIND_KERNEL;
+	} else if (owner.kind == OWNER_KIND_PROCESS && in_long_queue(m, c)) {
+		owner.kind = OWNER_KIND_UNACCEPTED;
 	} else if (owner.kind == OWNER_KIND_PROCESS && c->missed) {
 		owner.kind = OWNER_KIND_UNKNOWN;
 		owner.pid = 0;

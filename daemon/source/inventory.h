@@ -50,8 +50,8 @@ typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata
 
 typedef void inventory_queued_fn(uint64_t cookie, void *userdata);
 
-/* Hands over every listener, and after each the connections in its accept queue, up to 4,000.
- * O(listeners + connections in their queues). 0, or a negative errno. */
+/* Hands over every listener, and after each the connections in its accept queue, up to
+ * TW_QUEUE_TOLD. O(listeners + connections in their queues). 0, or a negative errno. */
 int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener,
 			inventory_queued_fn *on_queued, void *userdata);
 

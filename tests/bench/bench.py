@@ -347,6 +347,21 @@ def owners_told(daemon):
     return sum(json.loads(row)["owner"]["kind"] != "unknown" for row in rows.splitlines())
 
 
+def pass_cell(daemon):
+    """Over all descriptors, for who holds what: the last one, which the start asked for or somebody now."""
+    def made():
+        return json.loads(get(UnixConnection(daemon.socket), "/v1/status")[1])["passes"]["count"]
+
+    before = made()
+    connection = UnixConnection(daemon.socket)
+    connection.request("POST", "/v1/resync")
+    connection.getresponse().read()
+    daemon.wait_until(lambda: made() > before, "a pass over all descriptors")
+    told = json.loads(get(UnixConnection(daemon.socket), "/v1/status")[1])["passes"]
+    return (f"{duration(told['last_cpu_seconds'])} of processor time, {duration(told['last_seconds'])} "
+            "from begin to end")
+
+
 def memory_cell(memory, base, sockets):
     text = (f"{megabytes(memory['VmRSS'])} ({megabytes(memory['RssAnon'])} anonymous, "
             f"{megabytes(memory['RssFile'])} file), at most {megabytes(memory['VmHWM'])}")
@@ -371,6 +386,7 @@ def measure_daemon(expected, base, plan):
         close_wait = command_times(daemon.ctl("list", "--state", "close_wait"), plan.repeats)
         cells["close-wait"] = (f"{durations(close_wait)} (the first {duration(close_wait[0])}), "
                                f"{owners_told(daemon):,} with their owner")
+        cells["pass"] = pass_cell(daemon)
     return cells
 
 
@@ -397,6 +413,8 @@ def measure_sockets(sockets, close_wait, base, plan, rows):
     rows.add(f"`tcpwatchctl states`, {sockets:,} sockets", own.get("states"), "–", ss["all"], ss["proc"])
     rows.add(f"`list --state close_wait`, {close_wait:,} of {sockets:,}", own.get("close-wait"),
              "≤ 60 ms" if many else "–", ss["close-wait"], f"with owners: {ss['owners']}")
+    rows.add(f"a pass over all descriptors, {sockets:,} sockets", own.get("pass"), "≤ 250 ms" if many else "–",
+             f"with owners: {ss['owners']}")
     rows.add(f"idle CPU, {sockets:,} sockets", own.get("idle"), "≤ 0.5 %", exporter["idle"])
 
 

@@ -494,6 +494,32 @@ static void test_queued_and_ended(void **state)
 	close_round(f, TW_STATES_ALL);
 }
 
+/* What a look does not tell one by one, a pass does not meet. */
+static void test_queued_behind_many(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_listener listener = {
+		.netns = HOST, .pid = SERVER_PID, .holders = 1, .port = 80, .family = AF_INET};
+
+	for (int longer = 0; longer < 2; longer++) {
+		listener.accept_queue = TW_QUEUE_TOLD + (uint32_t)longer;
+		model_listener(f->m, &listener);
+		look(f);
+		accept_child(f);
+		pass_that_misses(f);
+		assert_int_equal(owner(f, &child)->kind,
+				 longer ? OWNER_KIND_UNACCEPTED : OWNER_KIND_PROCESS);
+		look_with(f, NULL);
+		assert_int_equal(owner(f, &child)->kind,
+				 longer ? OWNER_KIND_UNACCEPTED : OWNER_KIND_PROCESS);
+		pass_begin(f);
+		meet(f, &child, WORKER_PID, "worker");
+		pass_end(f, true);
+		assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+		change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+	}
+}
+
 /* A dump says so before the first look, which then knows better. */
 static void test_dumped_before_it_is_looked_at(void **state)
 {
@@ -557,6 +583,7 @@ int main(void)
 		test(test_queued_and_passes),
 		test(test_queued_twice),
 		test(test_queued_and_ended),
+		test(test_queued_behind_many),
 		test(test_dumped_before_it_is_looked_at),
 		test(test_accepted_before_the_first_look),
 		cmocka_unit_test(test_too_many_queued),
