@@ -194,7 +194,7 @@ const struct topic topics_states[] = {
 			       "accepted the connection: then the owner is shown as unaccepted, "
 			       "and the bug is another one (see unaccepted)."},
 			{LOOK,
-			 " tcpwatchctl top --by process --state close_wait\n"
+			 " tcpwatchctl top --by unit --state close_wait\n"
 			 " tcpwatchctl list --state close_wait --sort age --limit 20\n"
 			 "The oldest tell when it began. Recv-Q 0: the program has read the end "
 			 "and forgot to close. 1: it has not looked (the FIN counts as one). "
