@@ -17,6 +17,7 @@ _tcpwatchctl() {
 	case $argument in
 	PATH) _filedir ;;
 	STATE*) COMPREPLY=($(compgen -W "$states" -- "$cur")) ;;
+	WHAT) COMPREPLY=($(compgen -W 'process user port remote prefix netns' -- "$cur")) ;;
 	[a-z]*) COMPREPLY=($(compgen -W "${argument//|/ }" -- "$cur")) ;;
 	'')
 		word='s/^  \(--[a-z-]*\).*/\1/p'

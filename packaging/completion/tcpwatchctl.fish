@@ -32,6 +32,8 @@ function __tcpwatchctl_words
     switch "$argument"
         case 'STATE*'
             string split ' ' 'established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack listen closing'
+        case WHAT
+            string split ' ' 'process user port remote prefix netns'
         case PATH
             __fish_complete_path (commandline --current-token)
         case ''

@@ -24,6 +24,7 @@ _tcpwatchctl() {
 	case $argument in
 	PATH) _files ;;
 	STATE*) compadd -a states ;;
+	WHAT) compadd process user port remote prefix netns ;;
 	[a-z]*) compadd ${(s:|:)argument} ;;
 	'')
 		if [[ -z $command && $PREFIX != -* ]]; then

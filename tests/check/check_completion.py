@@ -51,6 +51,12 @@ def options(*command):
     return set(re.findall(r"^  (--[a-z-]+)", run("tcpwatchctl", *command, "--help"), re.M))
 
 
+def words_of(option, *command):
+    """Those that an option takes: the help has them in lines of their own below it."""
+    block = re.search(rf"^  --{option} .*\n((?: {{4,}}.*\n)+)", run("tcpwatchctl", *command, "--help"), re.M)
+    return set(block[1].splitlines()[-1].split()) if block else {"no words in the help"}
+
+
 def expectations():
     commands = set(re.findall(r"^  ([a-z]+) ", run("tcpwatchctl", "--help"), re.M))
     contract = (tree.ROOT / "include/tcpwatch/tcp_state.h").read_text()
@@ -62,6 +68,7 @@ def expectations():
         "tcpwatchctl --": options(),
         "tcpwatchctl list --state ": states,
         "tcpwatchctl list --sort ": {"age"},
+        "tcpwatchctl top --by ": words_of("by", "top"),
         "tcpwatchctl list --port ": set(),
         "tcpwatchctl explain ": topics,
         "tcpwatchctl --socket packaging/install-de": {"packaging/install-deps"},

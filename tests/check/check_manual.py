@@ -100,6 +100,10 @@ def check_configuration(complaints):
         elif key := re.match(r"\.It Ic (\w+ )No = ?(.*)", line):
             told.add(f"{section} {key[1]}= {key[2]}".rstrip())
     compare("tcpwatchd.conf.5", "line", presets(), told, complaints)
+    # those without a preset too
+    source = "\n".join(path.read_text() for path in sorted((tree.ROOT / "daemon").glob("settings*.c")))
+    named = set(re.findall(r"^\.It Ic (\w+)", page("tcpwatchd.conf.5"), re.M))
+    compare("tcpwatchd.conf.5", "key", set(re.findall(r'(?:\.key = |ROW\()"(\w+)"', source)), named, complaints)
 
 
 def check_metrics(complaints):

@@ -335,6 +335,7 @@ def check_upgrade():
 def check_removal():
     """Nothing runs, and the configuration stays."""
     apt("remove", "tcpwatch")
+    assert "stop-sigterm" not in journal(), "it had to be killed"
     assert run("systemctl", "is-active", "tcpwatchd", ok=(3, 4)).strip() in ("inactive", "unknown")
     assert not SOCKET.exists() and CONFIG.exists()
     apt("install", PACKAGE)
