@@ -1,7 +1,12 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The packages' metadata are in step with the tree: the version, and what a build takes."""
+"""The packages' metadata are in step with the tree: the version, what a build takes, and what is installed."""
+import fnmatch
+import os
+import pathlib
 import re
+import subprocess
+import tempfile
 
 import tree
 
@@ -12,6 +17,13 @@ SPEC = "packaging/rpm/tcpwatch.spec"
 # What each build has by itself, or by another name.
 EVERYWHERE = {"gcc", "make", "libc6-dev"}
 OTHER_NAMES = {"pkgconf-pkg-config": "pkgconfig"}
+
+
+# rpm's macros for directories, as Fedora has them.
+MACROS = {
+    "_prefix": "/usr", "_sysconfdir": "/etc", "_bindir": "/usr/bin", "_sbindir": "/usr/sbin", "_datadir": "/usr/share",
+    "_mandir": "/usr/share/man", "_unitdir": "/usr/lib/systemd/system", "_sysusersdir": "/usr/lib/sysusers.d",
+}
 
 
 def read(path):
@@ -47,10 +59,28 @@ def check_dependencies(complaints):
         complaints.append(f"{SPEC}: {INSTALL_DEPS} has {package} for a build, and BuildRequires has not")
 
 
+def check_files(complaints):
+    """What make installs, and only that, is in the RPM package; Debian's takes all."""
+    text = read(SPEC).partition("\n%files\n")[2].partition("\n%changelog\n")[0]
+    text = re.sub(r"%\{(\w+)\}", lambda match: MACROS.get(match[1], match[0]), text)
+    patterns = {line.split()[-1] for line in text.splitlines() if "/" in line and not line.startswith("%dir")}
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(["make", "-s", "install", "PREFIX=/usr", f"DESTDIR={scratch}"], cwd=tree.ROOT, env=env, check=True)
+        files = {f"/{path.relative_to(scratch)}" for path in pathlib.Path(scratch).rglob("*") if path.is_file()}
+    for file in sorted(files):
+        if not any(fnmatch.fnmatch(file, pattern) for pattern in patterns):
+            complaints.append(f"{SPEC}: make installs {file}, and %files has it not")
+    for pattern in sorted(patterns):
+        if not fnmatch.filter(files, pattern):
+            complaints.append(f"{SPEC}: %files has {pattern}, and make does not install it")
+
+
 def main():
     complaints = []
     check_version(complaints)
     check_dependencies(complaints)
+    check_files(complaints)
     tree.finish(complaints)
 
 
