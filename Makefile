@@ -249,4 +249,6 @@ rpm: ## build the RPM package, here as ./tcpwatch-*.rpm
 clean: ## remove what was built
 	rm -rf .output tcpwatch_*.deb tcpwatch-*.rpm
 
--include $(shell find $(OUT) -path $(OUT)/vm -prune -o -name '*.d' -print 2>/dev/null)
+# Nothing of what packages and virtual machines were built in.
+-include $(shell find $(OUT) \( -path $(OUT)/vm -o -path $(OUT)/deb -o -path $(OUT)/rpm \) -prune -o -name '*.d' -print \
+	2>/dev/null)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Completion of tcpwatchctl for bash: the words come from the program's own --help, where an option's argument is
-# in capitals, or is itself the words that it takes.
+# in capitals, or is itself the words that it takes; those of WHAT stand in a line of their own.
 
 _tcpwatchctl() {
 	local cur prev words cword command= word help argument
@@ -17,7 +17,10 @@ _tcpwatchctl() {
 	case $argument in
 	PATH) _filedir ;;
 	STATE*) COMPREPLY=($(compgen -W "$states" -- "$cur")) ;;
-	WHAT) COMPREPLY=($(compgen -W 'process user port remote prefix netns' -- "$cur")) ;;
+	WHAT)
+		word=$(sed -n "/^  $prev /,/^  --/s/^    *//p" <<<"$help" | tail -n 1)
+		COMPREPLY=($(compgen -W "$word" -- "$cur"))
+		;;
 	[a-z]*) COMPREPLY=($(compgen -W "${argument//|/ }" -- "$cur")) ;;
 	'')
 		word='s/^  \(--[a-z-]*\).*/\1/p'

@@ -33,7 +33,9 @@ function __tcpwatchctl_words
         case 'STATE*'
             string split ' ' 'established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack listen closing'
         case WHAT
-            string split ' ' 'process user port remote prefix netns'
+            set --local before (commandline --tokenize --cut-at-cursor --current-process)[-1]
+            tcpwatchctl (__tcpwatchctl_command) --help |
+                sed -n "/^  $before /,/^  --/s/^    *//p" | tail -n 1 | string split ' '
         case PATH
             __fish_complete_path (commandline --current-token)
         case ''

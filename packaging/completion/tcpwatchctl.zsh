@@ -24,7 +24,11 @@ _tcpwatchctl() {
 	case $argument in
 	PATH) _files ;;
 	STATE*) compadd -a states ;;
-	WHAT) compadd process user port remote prefix netns ;;
+	WHAT)
+		line=$(_call_program words ${words[1]} $command --help |
+			sed -n "/^  ${words[CURRENT-1]} /,/^  --/s/^    *//p" | tail -n 1)
+		compadd ${=line}
+		;;
 	[a-z]*) compadd ${(s:|:)argument} ;;
 	'')
 		if [[ -z $command && $PREFIX != -* ]]; then
