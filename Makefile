@@ -41,12 +41,12 @@ else
 tw_cflags += $(HARDENING)
 endif
 
-daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp libcurl
+daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp
 ctl_packages := json-c libcurl
 test_packages := cmocka
 
 # Asked for once, and only when something is compiled: `make help` works before the packages are there.
-packages := $(daemon_packages)
+packages := $(daemon_packages) libcurl
 package_cflags = $(eval package_cflags := $$(shell $(PKG_CONFIG) --cflags $(packages)))$(package_cflags)
 libraries = $(shell $(PKG_CONFIG) --libs $(1))
 

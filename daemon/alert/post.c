@@ -5,11 +5,11 @@
  */
 #include "alert/post.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "alert/curl.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -74,11 +74,11 @@ static enum post_result judge(const struct post *p, CURLcode code,
 			      char reason[static POST_REASON_SIZE])
 {
 	size_t kept = p->received < ANSWER_KEPT ? p->received : ANSWER_KEPT;
-	const char *words = *p->error ? p->error : curl_easy_strerror(code);
+	const char *words = *p->error ? p->error : curl.easy_strerror(code);
 	char what[WHAT_SIZE - 3];
 	long status = 0;
 
-	curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl.easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* an answer too long to be waited for is one nevertheless */
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status)) {
 		write_reason(reason, "no answer", words, strnlen(words, CURL_ERROR_SIZE));
@@ -93,9 +93,9 @@ struct post *post_cancel(struct post *p)
 {
 	if (!p)
 		return NULL;
-	curl_multi_remove_handle(p->client->multi, p->easy);
-	curl_easy_cleanup(p->easy);
-	curl_slist_free_all(p->headers);
+	curl.multi_remove_handle(p->client->multi, p->easy);
+	curl.easy_cleanup(p->easy);
+	curl.slist_free_all(p->headers);
 	free(p);
 	return NULL;
 }
@@ -116,13 +116,13 @@ static void finish_all(struct post_client *client)
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(client->multi, &left))) {
+	while ((message = curl.multi_info_read(client->multi, &left))) {
 		CURLcode code = message->data.result;
 		char *p = NULL;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &p);
+		curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &p);
 		finish((struct post *)(void *)p, code);
 	}
 }
@@ -138,7 +138,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *user
 	int running;
 
 	(void)source;
-	curl_multi_socket_action(client->multi, fd, what, &running);
+	curl.multi_socket_action(client->multi, fd, what, &running);
 	finish_all(client);
 	return 0;
 }
@@ -149,7 +149,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	int running;
 
 	(void)source, (void)usec;
-	curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	curl.multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	finish_all(client);
 	return 0;
 }
@@ -171,7 +171,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
 		return sd_event_source_set_io_events(source, events) < 0 ? -1 : 0;
 	if (sd_event_add_io(client->loop, &source, fd, events, on_ready, client) < 0)
 		return -1;
-	curl_multi_assign(client->multi, fd, source);
+	curl.multi_assign(client->multi, fd, source);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ static int open_client(struct post_client *client)
 {
 	int r;
 
-	client->multi = curl_multi_init();
+	client->multi = curl.multi_init();
 	if (!client->multi)
 		return -ENOMEM;
 	r = sd_event_add_time(client->loop, &client->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
@@ -201,21 +201,24 @@ static int open_client(struct post_client *client)
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(client->timer, SD_EVENT_OFF);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+	curl.multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl.multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+	curl.multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+	curl.multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
 	return r;
 }
 
 int post_client_new(sd_event *loop, struct post_client **ret)
 {
-	struct post_client *client = calloc(1, sizeof(*client));
-	int r;
+	struct post_client *client;
+	int r = curl_load();
 
+	if (r < 0)
+		return r;
+	client = calloc(1, sizeof(*client));
 	if (!client)
 		return -ENOMEM;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(client);
 		return -ENOMEM;
 	}
@@ -233,11 +236,11 @@ struct post_client *post_client_free(struct post_client *client)
 {
 	if (!client)
 		return NULL;
-	curl_multi_cleanup(client->multi);
+	curl.multi_cleanup(client->multi);
 	sd_event_source_disable_unref(client->timer);
 	sd_event_unref(client->loop);
 	free(client);
-	curl_global_cleanup();
+	curl.global_cleanup();
 	return NULL;
 }
 
@@ -245,15 +248,15 @@ static CURLcode set_body(struct post *p, const char *text)
 {
 	CURLcode code;
 
-	p->headers = curl_slist_append(NULL, "Content-Type: application/json");
+	p->headers = curl.slist_append(NULL, "Content-Type: application/json");
 	if (!p->headers)
 		return CURLE_OUT_OF_MEMORY;
 	/* libcurl would first ask whether a long body is welcome, and wait a second for a word */
-	if (!curl_slist_append(p->headers, "Expect:"))
+	if (!curl.slist_append(p->headers, "Expect:"))
 		return CURLE_OUT_OF_MEMORY;
-	curl_easy_setopt(p->easy, CURLOPT_HTTPHEADER, p->headers);
-	curl_easy_setopt(p->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
-	code = curl_easy_setopt(p->easy, CURLOPT_COPYPOSTFIELDS, text);
+	curl.easy_setopt(p->easy, CURLOPT_HTTPHEADER, p->headers);
+	curl.easy_setopt(p->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
+	code = curl.easy_setopt(p->easy, CURLOPT_COPYPOSTFIELDS, text);
 	return code;
 }
 
@@ -261,18 +264,18 @@ static CURLcode set_options(struct post *p, const char *url, uint64_t timeout_ns
 {
 	CURL *easy = p->easy;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, p);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, p->error);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "tcpwatchd/" TW_VERSION);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NSEC_PER_MSEC));
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, p);
-	return curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl.easy_setopt(easy, CURLOPT_PRIVATE, p);
+	curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, p->error);
+	curl.easy_setopt(easy, CURLOPT_USERAGENT, "tcpwatchd/" TW_VERSION);
+	curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NSEC_PER_MSEC));
+	curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl.easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl.easy_setopt(easy, CURLOPT_PROXY, "");
+	curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl.easy_setopt(easy, CURLOPT_WRITEDATA, p);
+	return curl.easy_setopt(easy, CURLOPT_URL, url);
 }
 
 int post_send(struct post_client *client, const char *url, const char *text, uint64_t timeout_ns,
@@ -285,10 +288,10 @@ int post_send(struct post_client *client, const char *url, const char *text, uin
 	p->client = client;
 	p->done = done;
 	p->userdata = userdata;
-	p->easy = curl_easy_init();
+	p->easy = curl.easy_init();
 	if (!p->easy || set_options(p, url, timeout_ns) != CURLE_OK ||
 	    set_body(p, text) != CURLE_OK ||
-	    curl_multi_add_handle(client->multi, p->easy) != CURLM_OK) {
+	    curl.multi_add_handle(client->multi, p->easy) != CURLM_OK) {
 		post_cancel(p);
 		return -ENOMEM;
 	}
