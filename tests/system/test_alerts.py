@@ -396,14 +396,14 @@ def test_metrics(make_daemon, netns, open_directory):
 BURST = 8  # fewer than a rule may announce at once
 
 
-def delay(daemon, netns):
-    """From the last CLOSE_WAIT that it takes to the announcement in the log."""
-    listener = netns.listener()
+def delay(daemon, netns, port):
+    """From the last CLOSE_WAIT that it takes to the announcement in the log. port: new each time, to be told of."""
+    listener = netns.listener(port=port)
     pairs = [netns.pair(listener) for _ in range(3)]
     for client, _ in pairs[:2]:
         client.shutdown(socket.SHUT_WR)
     time.sleep(random.random() / 5)  # at any phase of the daemon's timers
-    line = f"port {listener.getsockname()[1]} has 3 connections".encode()
+    line = f"port {port} has 3 connections".encode()
     with open(daemon.log, "rb") as log:
         begin = time.monotonic()
         pairs[2][0].shutdown(socket.SHUT_WR)
@@ -425,7 +425,7 @@ def test_latency(make_watched, netns):
     while len(delays) < tries:
         daemon = make_watched(text=rule("leak", state="close_wait", scope="port", above=2))
         expect_alerts(daemon, "leak")
-        delays += [delay(daemon, netns) for _ in range(BURST)]
+        delays += [delay(daemon, netns, 20000 + len(delays) + i) for i in range(BURST)]
         daemon.kill()
         daemon.socket.unlink()
         daemon.process = None
