@@ -464,6 +464,18 @@ static void emit_rules(struct page *p)
 			rules_at(rules, i)->alert.member.name);
 }
 
+static void emit_unfollowed(struct page *p)
+{
+	const struct rules *rules = rules_of(p->input);
+
+	for (size_t i = 0; i < rules_count(rules); i++) {
+		const struct rules_rule *rule = rules_at(rules, i);
+
+		integer(p, rule->unfollowed + (rule->gauge ? gauge_other(rule->gauge) : 0),
+			"alert=\"%s\"", rule->alert.member.name);
+	}
+}
+
 static const struct gauge *ports_gauge(const struct metrics_input *input)
 {
 	const struct rules *rules = rules_of(input);
@@ -664,6 +676,9 @@ static const struct family families[] = {
 	{"tcpwatch_alerts_held_back", COUNTER, "",
 	 "Notices of the rule that were not sent, as there were too many at a time.", emit_rules,
 	 has_rules, offsetof(struct rules_rule, held_back_total)},
+	{"tcpwatch_alert_unfollowed", GAUGE, "",
+	 "Targets above the rule's threshold, and connections of targets, that found no room.",
+	 emit_unfollowed, has_rules, 0},
 	{"tcpwatch_ephemeral_ports_used_ratio", GAUGE, "",
 	 "The greatest share of the local ports that connections to one destination use; while a "
 	 "rule watches them.",

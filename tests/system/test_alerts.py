@@ -391,6 +391,7 @@ def test_metrics(make_daemon, netns, open_directory):
                      page, re.M)
     assert 'tcpwatch_alert_active{alert="leak",severity="warning",target="other"} 0' in page
     assert 'tcpwatch_alerts_total{alert="leak"} 1' in page
+    assert 'tcpwatch_alert_unfollowed{alert="leak"} 0' in page
 
 
 BURST = 8  # fewer than a rule may announce at once
