@@ -60,8 +60,8 @@ static int print_help(const struct command *command)
 	options_print(options_global, &p);
 	if (!command)
 		printf("\n'tcpwatchctl COMMAND --help' shows the options of a command.\n"
-		       "Exit codes: 0 done, 1 failed, 2 wrong usage; of check 0 ok, 1 warning, "
-		       "2 critical,\n3 unknown.\n");
+		       "Exit codes: 0 done, 1 failed, 2 wrong usage;\n"
+		       "of check 0 ok, 1 warning, 2 critical, 3 unknown.\n");
 	return TW_EXIT_OK;
 }
 
