@@ -38,9 +38,11 @@ def test_one_life(daemon, netns, family, host):
     client, server = netns.pair(listener, host)
     client_port = client.getsockname()[1]
     cookies = {s.local_port: s.cookie for s in sockets(netns, "-e") if s.state == "established"}
-    client.close()
+    client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
     assert server.recv(1) == b""
     server.close()
+    assert client.recv(1) == b""
+    client.close()
     rows = watch.take(10)
     assert not watch.rest()
     assert all(set(row) == KEYS for row in rows)
@@ -126,9 +128,11 @@ def test_filters(daemon, netns, other_netns):
     watches = {name: daemon.watch(**filters) for name, (filters, _) in wanted.items()}
     for one in (listener, other):
         client, server = netns.pair(one)
-        client.close()
+        client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
         assert server.recv(1) == b""
         server.close()
+        assert client.recv(1) == b""
+        client.close()
     for name, (_, expected) in wanted.items():
         assert moves(watches[name].take(len(expected)) + watches[name].rest()) == expected, name
 
@@ -149,9 +153,11 @@ def test_two_watchers(daemon, netns):
     listener = netns.listener()
     for _ in range(20):
         client, server = netns.pair(listener)
-        client.close()
+        client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
         assert server.recv(1) == b""
         server.close()
+        assert client.recv(1) == b""
+        client.close()
     first, second = (watch.take(201) for watch in watches)
     assert first == second
 
