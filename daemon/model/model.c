@@ -596,13 +596,14 @@ uint64_t model_connections(const struct model *m, unsigned state, enum netns_fam
 	return sum;
 }
 
-uint64_t model_unowned(const struct model *m, unsigned state)
+int64_t model_unowned(const struct model *m, unsigned state)
 {
 	uint64_t connections = model_connections(m, state, NETNS_IPV4) +
 			       model_connections(m, state, NETNS_IPV6);
-	uint32_t tracked = table_length(m->table, state);
+	/* what is at CLOSE in the table has gone */
+	uint32_t tracked = state == TW_CLOSE ? 0 : table_length(m->table, state);
 
-	return connections > tracked ? connections - tracked : 0;
+	return (int64_t)(connections - tracked);
 }
 
 uint64_t model_untracked(const struct model *m)

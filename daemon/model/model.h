@@ -95,9 +95,10 @@ uint64_t model_untracked(const struct model *m); /* connections counted, but not
 	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_CLOSE_WAIT) | \
 	 TW_STATE_BIT(TW_LAST_ACK) | TW_STATE_BIT(TW_CLOSING))
 uint64_t model_undated(const struct model *m);
-/* Of a state: those that are not in the table, and so belong to no owner. With the connections of
- * all owners they are the state's. */
-uint64_t model_unowned(const struct model *m, unsigned state);
+/* Of a state: those that are not in the table, and so belong to no owner; below 0 when the table
+ * has minisockets or requests that the kernel has ended. With the connections of all owners they
+ * are the state's. */
+int64_t model_unowned(const struct model *m, unsigned state);
 const struct stats *model_stats(const struct model *m);
 const struct recent *model_recent(const struct model *m);
 const struct ages *model_ages(const struct model *m); /* as of the last tick */

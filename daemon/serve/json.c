@@ -305,7 +305,10 @@ static struct json_object *owner_kinds_of(const struct model *m)
 
 	FOR_EACH_STATE(state)
 	{
-		counts[OWNER_KIND_UNKNOWN] += model_unowned(m, state);
+		int64_t unowned = model_unowned(m, state);
+
+		/* those that have ended are the kernel's */
+		counts[unowned < 0 ? OWNER_KIND_KERNEL : OWNER_KIND_UNKNOWN] += (uint64_t)unowned;
 		for (uint32_t i = 0; i < owners_end(owners); i++)
 			counts[owners_get(owners, i)->kind] += owners_connections(owners, i, state);
 	}
