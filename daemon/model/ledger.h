@@ -18,6 +18,7 @@
 	UINT64_C(60000) /* TCP_TIMEWAIT_LEN, include/net/tcp.h; also tcp_fin_timeout's default */
 /* connect() tells before it has found a port and is where dumps look: tcp_v4_connect(). */
 #define EVENT_LEAD_NS UINT64_C(500000)
+#define HOLDERS_WAITING 32U /* half of them take as long as a fetch from memory */
 
 struct model {
 	struct table *table;
@@ -41,6 +42,8 @@ struct model {
 	uint32_t round_states; /* of the round that goes on; 0: none does */
 	struct model_drift drift;
 	uint64_t pass_ns; /* when the pass over all descriptors that goes on began; 0: none does */
+	struct tw_holder holders[HOLDERS_WAITING]; /* of it, a ring of those not taken yet */
+	uint64_t holder_count;                     /* in it so far, those taken included */
 	uint32_t pass_changes; /* connections that got another owner by it, or by the last one */
 	bool known;
 };

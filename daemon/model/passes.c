@@ -13,6 +13,7 @@ void model_pass_begin(struct model *m, const struct tw_pass *pass)
 	ledger_time(m, pass->time_ns);
 	m->pass_ns = pass->time_ns;
 	m->pass_changes = 0;
+	m->holder_count = 0;
 }
 
 static void change_owner(struct model *m, struct connection *c, const struct owner *owner)
@@ -24,9 +25,9 @@ static void change_owner(struct model *m, struct connection *c, const struct own
 }
 
 /* Of several processes the first has it, the one with the lowest pid. */
-void model_holder(struct model *m, const struct tw_holder *row)
+static void hold(struct model *m, const struct tw_holder *row)
 {
-	struct connection *c = m->pass_ns ? table_find(m->table, row->cookie) : NULL;
+	struct connection *c = table_find(m->table, row->cookie);
 	struct owner owner;
 
 	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
@@ -41,6 +42,37 @@ void model_holder(struct model *m, const struct tw_holder *row)
 	owner_set_comm(&owner, row->comm);
 	change_owner(m, c, &owner);
 	owners_set_nofile(m->owners, c->owner, row->nofile);
+}
+
+static struct tw_holder *waiting(struct model *m, uint64_t number)
+{
+	return &m->holders[number % HOLDERS_WAITING];
+}
+
+/* Rows come by the hundred thousand, and each finds its connection in memory, not in a cache: it
+ * waits while that is fetched. */
+void model_holder(struct model *m, const struct tw_holder *row)
+{
+	uint64_t number = m->holder_count;
+
+	if (!m->pass_ns)
+		return;
+	if (number >= HOLDERS_WAITING)
+		hold(m, waiting(m, number));
+	*waiting(m, number) = *row;
+	table_prefetch(m->table, row->cookie);
+	if (number >= HOLDERS_WAITING / 2)
+		table_prefetch_entry(m->table, waiting(m, number - HOLDERS_WAITING / 2)->cookie);
+	m->holder_count++;
+}
+
+static void take_waiting(struct model *m)
+{
+	uint64_t number = m->holder_count;
+
+	for (number -= number < HOLDERS_WAITING ? number : HOLDERS_WAITING;
+	     number < m->holder_count; number++)
+		hold(m, waiting(m, number));
 }
 
 /* In an accept queue that is longer than what looks tell of it. */
@@ -81,6 +113,8 @@ void model_pass_end(struct model *m, const struct tw_pass *pass)
 	uint32_t count = table_slots(m->table);
 
 	ledger_time(m, pass->time_ns);
+	if (m->pass_ns)
+		take_waiting(m);
 	for (uint32_t i = 0; i < count && m->pass_ns; i++) {
 		struct connection *c = table_slot(m->table, i);
 

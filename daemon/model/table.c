@@ -166,6 +166,19 @@ struct connection *table_find(struct table *t, uint64_t cookie)
 	return NULL;
 }
 
+void table_prefetch(const struct table *t, uint64_t cookie)
+{
+	__builtin_prefetch(chain_of(t, &(struct connection){.cookie = cookie}));
+}
+
+void table_prefetch_entry(const struct table *t, uint64_t cookie)
+{
+	uint32_t index = *chain_of(t, &(struct connection){.cookie = cookie});
+
+	if (index != NONE)
+		__builtin_prefetch(at(t, index));
+}
+
 static bool same_addresses(const struct connection *a, const struct connection *b)
 {
 	return a->sport == b->sport && a->dport == b->dport && a->netns == b->netns &&
