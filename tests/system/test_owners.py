@@ -195,10 +195,18 @@ def test_unaccepted(make_daemon, mode, netns, older):
         assert_like_ss(daemon, netns)
 
 
+@pytest.fixture
+def many_descriptors():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(6000, before[0]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_descriptors")
 def test_a_full_queue(daemon, netns):
     """Of one that is longer than what is told one by one, a pass finds the rest."""
     netns.sysctl("net.core.somaxconn", 5000)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (6000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     program = Program(netns, "deaf", 5000)
     program.connect(999)
     assert_owners(daemon, program, {("unaccepted", "established", program.pid): 999})
