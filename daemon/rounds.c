@@ -226,11 +226,6 @@ bool rounds_want(struct rounds *r, uint32_t states)
 	return sync_active(r->sync) || start(r, due_untold);
 }
 
-void rounds_spent(struct rounds *r, uint64_t cost_ns)
-{
-	schedule_spent(&r->schedule, cost_ns);
-}
-
 void rounds_lost(struct rounds *r)
 {
 	schedule_lost(&r->schedule, now_ns(CLOCK_MONOTONIC));

@@ -50,8 +50,6 @@ void rounds_lost(struct rounds *r);
 void rounds_drift(struct rounds *r, const struct model_drift *drift);
 /* Heals losses, when it is time to. */
 void rounds_heal(struct rounds *r);
-/* Processor time that went into more than dumps, and comes out of the same budget. */
-void rounds_spent(struct rounds *r, uint64_t cost_ns);
 /* After each look at the kernel's sums: starts what is due. */
 void rounds_tick(struct rounds *r);
 

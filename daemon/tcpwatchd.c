@@ -167,7 +167,7 @@ static void on_dated(uint64_t cost_ns, bool first, void *userdata)
 	const struct tcpwatchd *d = userdata;
 
 	if (!first) /* the start costs what it costs */
-		rounds_spent(d->rounds, cost_ns);
+		rounds_spend(d->rounds, cost_ns);
 }
 
 /* What those who ask may cause. */
