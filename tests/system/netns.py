@@ -217,14 +217,28 @@ class Namespace:
 
 
 def veth(first, second):
-    """Joins two namespaces. The first sends what is for nobody it knows to the second, which drops it."""
+    """Joins two namespaces. The first sends what is for nobody it knows to the second, which drops it.
+
+    Each knows the other's hardware address: IPv6 asks for it from a link-local address, which takes the kernel up
+    to three seconds to have, and what is sent meanwhile waits or is lost.
+    """
+    ends = ((first, "tw0", 1), (second, "tw1", 2))
     subprocess.run(
-        ["ip", "link", "add", "tw0", "netns", first.name, "type", "veth",
-         "peer", "name", "tw1", "netns", second.name], check=True)
-    for space, device, number in ((first, "tw0", 1), (second, "tw1", 2)):
+        ["ip", "link", "add", "tw0", "address", hardware(1), "netns", first.name, "type", "veth",
+         "peer", "name", "tw1", "address", hardware(2), "netns", second.name], check=True)
+    for space, device, number in ends:
         space.run("ip", "address", "add", f"192.0.2.{number}/24", "dev", device)
         space.run("ip", "address", "add", f"fd00:2::{number}/64", "dev", device, "nodad")
         space.run("ip", "link", "set", device, "up")
+    for space, device, number in ends:
+        for family in VETH:
+            space.run("ip", "neighbour", "replace", VETH[family][2 - number], "lladdr", hardware(3 - number),
+                      "dev", device, "nud", "permanent")
+
+
+def hardware(number):
+    """A locally administered address."""
+    return f"02:00:00:00:00:{number:02x}"
 
 
 def route_back(first):
