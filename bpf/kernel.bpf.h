@@ -155,6 +155,23 @@ struct bpf_iter__bpf_sk_storage_map {
 
 struct sk_buff {
 	unsigned int len;
+	unsigned int data_len; /* of len, what lies elsewhere */
+	unsigned char *data;
+};
+
+struct iphdr {
+	__u8 ihl : 4;
+	__u8 protocol;
+	__be32 saddr;
+};
+
+struct ipv6hdr {
+	__u8 nexthdr;
+	struct in6_addr saddr;
+};
+
+union tcp_word_hdr {
+	__be32 words[5];
 };
 
 struct nf_hook_state {

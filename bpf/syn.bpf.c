@@ -15,14 +15,19 @@ char LICENSE[] SEC("license") = "GPL";
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define TCP_HEADER 20
-#define TCP_FLAGS 13 /* offset in the TCP header */
-#define RST 0x04
-#define SYN 0x02
-#define ACK 0x10
+/* Of a TCP header as words in network byte order: the ports, and the flags with the window. */
+#define PORTS 0
+#define FLAGS 3
+#define RST (0x04 << 16)
+#define SYN (0x02 << 16)
+#define ACK (0x10 << 16)
 
 extern int bpf_dynptr_from_skb(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr) __ksym;
 extern void *bpf_dynptr_slice(const struct bpf_dynptr *ptr, __u32 offset, void *buffer,
 			      __u32 buffer_size) __ksym;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+
+#define CAST(pointer, type) ((const type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
 
 /* The window of time that sources are sketched for: the daemon counts it up. */
 __u64 window = 0;
@@ -49,9 +54,9 @@ struct {
 	__type(value, struct tw_sources);
 } sources SEC(".maps");
 
-static __always_inline void count(struct bpf_nf_ctx *ctx, __be16 port, __u8 flags)
+static __always_inline void count(struct bpf_nf_ctx *ctx, __u16 port, __u32 flags)
 {
-	struct tw_port key = {.netns = ctx->state->net->ns.inum, .port = bpf_ntohs(port)};
+	struct tw_port key = {.netns = ctx->state->net->ns.inum, .port = port};
 	struct tw_port_count *n = bpf_map_lookup_elem(&ports, &key);
 
 	if (!n) {
@@ -102,57 +107,84 @@ static __always_inline void sketch(__u64 prefix, __u32 family)
 	}
 }
 
-static __always_inline int is_counted(__u8 flags)
+/* The words are as they came. prefix: that the segment comes from. */
+static __always_inline void take(struct bpf_nf_ctx *ctx, __be32 ports, __be32 flags_word,
+				 __u64 prefix, __u32 family)
 {
-	return flags & RST || (flags & (SYN | ACK)) == SYN;
+	__u32 flags = bpf_ntohl(flags_word);
+
+	if (!(flags & RST) && (flags & (SYN | ACK)) != SYN)
+		return;
+	count(ctx, bpf_ntohl(ports), flags);
+	if (flags & SYN)
+		sketch(prefix, family);
 }
+
+/* Bytes of the packet, from its IP header on, that lie in one piece: that header at least does. */
+static __always_inline __u32 in_one_piece(const struct sk_buff *skb)
+{
+	return skb->len - skb->data_len;
+}
+
+/* A segment behind IP options, which nobody needs and a flood may well have, or in pieces. */
+static __always_inline void take_copy(struct bpf_nf_ctx *ctx, __u32 offset, __u64 prefix,
+				      __u32 family)
+{
+	__be32 buffer[TCP_HEADER / sizeof(__be32)];
+	struct bpf_dynptr packet;
+	const __be32 *tcp;
+
+	if (bpf_dynptr_from_skb(ctx->skb, 0, &packet))
+		return;
+	tcp = bpf_dynptr_slice(&packet, offset, buffer, sizeof(buffer));
+	if (tcp)
+		take(ctx, tcp[PORTS], tcp[FLAGS], prefix, family);
+}
+
+/* Most of what comes is neither, and is let pass after a look at a dozen bytes where they are. */
 
 SEC("netfilter")
 int local_in_ipv4(struct bpf_nf_ctx *ctx)
 {
-	__u8 buffer[IPV4_HEADER + TCP_HEADER];
-	struct bpf_dynptr packet;
-	const __u8 *ip, *tcp;
-	__u64 source = 0;
+	const struct sk_buff *skb = ctx->skb;
+	const struct iphdr *ip = CAST(skb->data, struct iphdr);
+	const union tcp_word_hdr *tcp;
+	__u32 size;
+	__u64 source;
 
-	if (ctx->skb->len < sizeof(buffer) || bpf_dynptr_from_skb(ctx->skb, 0, &packet))
+	if (ip->protocol != IPPROTO_TCP)
 		return NF_ACCEPT;
-	ip = bpf_dynptr_slice(&packet, 0, buffer, sizeof(buffer));
-	if (!ip || ip[9] != IPPROTO_TCP)
+	size = BPF_CORE_READ_BITFIELD(ip, ihl) * 4;
+	source = ip->saddr & bpf_htonl(0xffffff00);
+	if (size != IPV4_HEADER || in_one_piece(skb) < IPV4_HEADER + TCP_HEADER) {
+		take_copy(ctx, size, source, AF_INET);
 		return NF_ACCEPT;
-	tcp = ip + IPV4_HEADER;
-	source = *(const __u32 *)(ip + 12) & bpf_htonl(0xffffff00);
-	if ((ip[0] & 0x0f) * 4 != IPV4_HEADER) {
-		/* with options, which nobody needs and a flood may well have */
-		tcp = bpf_dynptr_slice(&packet, (ip[0] & 0x0f) * 4, buffer, TCP_HEADER);
-		if (!tcp)
-			return NF_ACCEPT;
 	}
-	if (!is_counted(tcp[TCP_FLAGS]))
-		return NF_ACCEPT;
-	count(ctx, *(const __be16 *)(tcp + 2), tcp[TCP_FLAGS]);
-	if (tcp[TCP_FLAGS] & SYN)
-		sketch(source, AF_INET);
+	tcp = CAST(skb->data + IPV4_HEADER, union tcp_word_hdr);
+	take(ctx, tcp->words[PORTS], tcp->words[FLAGS], source, AF_INET);
 	return NF_ACCEPT;
 }
 
 SEC("netfilter")
 int local_in_ipv6(struct bpf_nf_ctx *ctx)
 {
-	__u8 buffer[IPV6_HEADER + TCP_HEADER];
-	struct bpf_dynptr packet;
-	const __u8 *ip, *tcp;
+	const struct sk_buff *skb = ctx->skb;
+	const struct ipv6hdr *ip = CAST(skb->data, struct ipv6hdr);
+	const union tcp_word_hdr *tcp;
+	union {
+		__be32 words[2];
+		__u64 prefix;
+	} source;
 
-	if (ctx->skb->len < sizeof(buffer) || bpf_dynptr_from_skb(ctx->skb, 0, &packet))
+	if (ip->nexthdr != IPPROTO_TCP) /* extension headers before TCP are not followed */
 		return NF_ACCEPT;
-	ip = bpf_dynptr_slice(&packet, 0, buffer, sizeof(buffer));
-	if (!ip || ip[6] != IPPROTO_TCP) /* extension headers before TCP are not followed */
+	source.words[0] = ip->saddr.in6_u.u6_addr32[0];
+	source.words[1] = ip->saddr.in6_u.u6_addr32[1];
+	if (in_one_piece(skb) < IPV6_HEADER + TCP_HEADER) {
+		take_copy(ctx, IPV6_HEADER, source.prefix, AF_INET6);
 		return NF_ACCEPT;
-	tcp = ip + IPV6_HEADER;
-	if (!is_counted(tcp[TCP_FLAGS]))
-		return NF_ACCEPT;
-	count(ctx, *(const __be16 *)(tcp + 2), tcp[TCP_FLAGS]);
-	if (tcp[TCP_FLAGS] & SYN)
-		sketch(*(const __u64 *)(ip + 8), AF_INET6);
+	}
+	tcp = CAST(skb->data + IPV6_HEADER, union tcp_word_hdr);
+	take(ctx, tcp->words[PORTS], tcp->words[FLAGS], source.prefix, AF_INET6);
 	return NF_ACCEPT;
 }

@@ -3,11 +3,12 @@
  * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
  * buffer.
  *
- * There are three programs. The kernel does not run a program that is running on the same processor
- * already: when an interrupt comes while a process's transition is told, or the process is
- * preempted, the transitions made meanwhile would be missed, without a trace but recursion_misses
- * in struct bpf_prog_info. So a second program runs after the first and tells what that did not,
- * and a third one after the second, which may be held up likewise.
+ * There are two programs. The kernel does not run a program that is running on the same processor
+ * already: when a softirq comes while a process's transition is told, the transitions that it makes
+ * would be missed, without a trace but recursion_misses in struct bpf_prog_info. So a second
+ * program runs after the first and tells what that did not. Where processes are preempted in the
+ * midst of a tracepoint's programs it may be held up itself; then the daemon finds that more was
+ * missed than was told, and counts it as lost.
  */
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
@@ -126,21 +127,18 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 	bpf_ringbuf_submit(e, wake);
 }
 
-/* Tells one transition from another, while both are going on. */
-static __always_inline __u64 mark_of(struct sock *sk, int old, int new)
+/*
+ * What this processor told last. A socket's address is as good a name as its cookie for as long as
+ * the transition goes on, and costs nothing to have.
+ */
+static __always_inline int was_told(const struct tw_cpu *cpu, const struct sock *sk, __u64 move)
 {
-	return bpf_get_socket_cookie(sk) << 8 | old << 4 | new;
+	return cpu->told_sock == (__u64)sk && cpu->told_move == move;
 }
 
-static __always_inline void tell_once(struct sock *sk, int old, int new, __u8 flags)
+static __always_inline __u64 move_of(int old, int new)
 {
-	struct tw_cpu *cpu = this_cpu();
-	__u64 mark = mark_of(sk, old, new);
-
-	if (!cpu || !is_followed(sk) || (flags && cpu->told == mark))
-		return;
-	tell(sk, old, new, flags);
-	cpu->told = mark;
+	return (__u64)old << 8 | new;
 }
 
 /* They run in the order in which they are attached. */
@@ -148,20 +146,25 @@ static __always_inline void tell_once(struct sock *sk, int old, int new, __u8 fl
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(transitions, struct sock *sk, int old, int new)
 {
-	tell_once(sk, old, new, 0);
+	struct tw_cpu *cpu = this_cpu();
+
+	if (!cpu || !is_followed(sk))
+		return 0;
+	tell(sk, old, new, 0);
+	cpu->told_sock = (__u64)sk;
+	cpu->told_move = move_of(old, new);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(missed, struct sock *sk, int old, int new)
 {
-	tell_once(sk, old, new, TW_EVENT_MISSED);
-	return 0;
-}
+	struct tw_cpu *cpu = this_cpu();
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(missed_twice, struct sock *sk, int old, int new)
-{
-	tell_once(sk, old, new, TW_EVENT_MISSED);
+	if (!cpu || was_told(cpu, sk, move_of(old, new)) || !is_followed(sk))
+		return 0;
+	tell(sk, old, new, TW_EVENT_MISSED);
+	cpu->told_sock = (__u64)sk;
+	cpu->told_move = move_of(old, new);
 	return 0;
 }

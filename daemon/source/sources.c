@@ -33,8 +33,8 @@ struct sources {
 	struct inventory *inventory;     /* NULL likewise */
 	struct syn *syn;                 /* NULL: SYNs are not counted */
 	uint64_t lost;                   /* as far as it was told */
-	uint64_t told_by_others;         /* transitions for which the first program was not run */
-	uint64_t not_run;                /* that none of them told, as far as it was told */
+	uint64_t told_by_second;         /* transitions for which the first program was not run */
+	uint64_t not_run;                /* that neither told, as far as it was told */
 	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
@@ -69,7 +69,7 @@ static void on_event(const struct tw_event *event, void *userdata)
 
 	if (event->netns != s->last_netns)
 		meet_namespace(s, event);
-	s->told_by_others += !!(event->flags & TW_EVENT_MISSED);
+	s->told_by_second += !!(event->flags & TW_EVENT_MISSED);
 	s->ports_changed |= event->old_state == TW_LISTEN && event->new_state == TW_CLOSE;
 	tell(s, TW_RECORD_EVENT, event);
 }
@@ -233,13 +233,13 @@ struct namespaces *sources_namespaces(const struct sources *s)
 }
 
 /*
- * Of the transitions for which the first program was not run, those that the others did not tell
- * either. A record may still be on its way when the ring is drained, so only what is missing twice
- * is lost.
+ * Of the transitions for which the first program was not run, those that the second did not
+ * tell either. A record may still be on its way when the ring is drained, so only what is missing
+ * twice is lost.
  */
 static uint64_t count_not_run(struct sources *s, uint64_t first_not_run)
 {
-	uint64_t told = s->told_by_others + s->not_run, missing, lost;
+	uint64_t told = s->told_by_second + s->not_run, missing, lost;
 
 	missing = first_not_run > told ? first_not_run - told : 0;
 	lost = missing < s->missing ? missing : s->missing;

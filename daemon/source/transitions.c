@@ -111,9 +111,7 @@ static int attach(struct transitions *t)
 	s->links.transitions = bpf_program__attach(s->progs.transitions);
 	if (s->links.transitions)
 		s->links.missed = bpf_program__attach(s->progs.missed);
-	if (s->links.missed)
-		s->links.missed_twice = bpf_program__attach(s->progs.missed_twice);
-	return s->links.missed_twice ? 0 : -errno;
+	return s->links.missed ? 0 : -errno;
 }
 
 static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
@@ -222,8 +220,7 @@ int transitions_costs(const struct transitions *t,
 		      struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
 	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {
-		t->skeleton->progs.transitions, t->skeleton->progs.missed,
-		t->skeleton->progs.missed_twice};
+		t->skeleton->progs.transitions, t->skeleton->progs.missed};
 	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
 	for (size_t i = 0; i < TRANSITIONS_PROGRAMS; i++) {

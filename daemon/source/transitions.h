@@ -35,7 +35,7 @@ size_t transitions_drain(struct transitions *t, size_t limit);
 /* Transitions that found the ring full, since the start. */
 uint64_t transitions_lost(const struct transitions *t);
 /* Transitions for which the first program was not run, as it was running on the same processor; the
- * others tell most of them. */
+ * second tells most of them. */
 uint64_t transitions_not_run(const struct transitions *t);
 
 /* What the programs have cost, while kernel.bpf_stats_enabled is 1. */
@@ -44,7 +44,7 @@ struct transitions_cost {
 	uint64_t run_ns, runs;
 };
 
-#define TRANSITIONS_PROGRAMS 3
+#define TRANSITIONS_PROGRAMS 2
 
 /* 0, or a negative errno. */
 int transitions_costs(const struct transitions *t,

@@ -15,7 +15,7 @@ enum tw_event_flag {
 	TW_EVENT_PROCESS = 1 << 0, /* pid and comm are those of the process that made the call */
 	TW_EVENT_DEAD = 1 << 1,    /* SOCK_DEAD: no process holds the socket (an orphan) */
 	TW_EVENT_DONE = 1 << 2,    /* SOCK_DONE: the peer's FIN has come */
-	/* The first program was busy on that processor, and did not run. The others cannot always
+	/* The first program was busy on that processor, and did not run. The second cannot always
 	 * tell, and may repeat what has been told. */
 	TW_EVENT_MISSED = 1 << 3,
 };
@@ -47,8 +47,9 @@ _Static_assert(sizeof(struct tw_event) == 96,
 /* One for each processor, in an array that the daemon maps. */
 struct tw_cpu {
 	__u64 lost;       /* records that found the ring full */
-	__u64 told;       /* the programs' own: the transition that was told last */
-	__u64 padding[6]; /* none shares a cache line with another */
+	__u64 told_sock;  /* the programs' own: of the transition that was told last */
+	__u64 told_move;  /* likewise: its two states */
+	__u64 padding[5]; /* none shares a cache line with another */
 };
 
 #endif

@@ -51,9 +51,9 @@ def test_resyncs_under_load(daemon, netns):
     assert_right_when_quiet(daemon, netns)
 
 
-def test_missed_by_the_first_program_is_told_by_the_others(daemon, netns):
+def test_missed_by_the_first_program_is_told_by_the_second(daemon, netns):
     """The kernel does not run a BPF program on a processor on which it runs already (recursion_misses in
-    `bpftool prog show`): a softirq may come in the midst of it, with transitions of its own. What none of the
+    `bpftool prog show`): a softirq may come in the midst of it, with transitions of its own. What neither of the
     programs told would be lost for the reason not_run. (A drift of none cannot be asked for: a kernel may
     run no program at all while certain processes are current, and count nothing; a virtual machine's agent was
     seen to be such a one, by comparison with the tracepoint's own trace.)"""
