@@ -109,6 +109,7 @@ struct tcp_sock {
 };
 
 struct socket {
+	short type;
 	struct sock *sk;
 };
 
@@ -193,6 +194,7 @@ enum sock_flags {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define SOCK_STREAM 1
 #define RLIMIT_NOFILE 7
 
 #endif

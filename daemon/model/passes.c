@@ -24,23 +24,33 @@ static void change_owner(struct model *m, struct connection *c, const struct own
 	m->pass_changes++;
 }
 
+/* As most are, since the last pass. */
+static bool is_holder(const struct owner *owner, const struct tw_holder *row)
+{
+	return owner->kind == OWNER_KIND_PROCESS && owner->pid == row->pid &&
+	       owner->uid == row->uid && (!row->cgroup || owner->cgroup == row->cgroup) &&
+	       !strncmp(owner->comm, row->comm, sizeof(owner->comm));
+}
+
 /* Of several processes the first has it, the one with the lowest pid. */
 static void hold(struct model *m, const struct tw_holder *row)
 {
 	struct connection *c = table_find(m->table, row->cookie);
-	struct owner owner;
+	const struct owner *owner;
 
 	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
 		return;
 	c->flags |= CONNECTION_MET;
 	c->missed = false;
-	owner = *owners_get(m->owners, c->owner);
-	owner.kind = OWNER_KIND_PROCESS;
-	owner.pid = row->pid;
-	owner.uid = row->uid;
-	owner.cgroup = row->cgroup ? row->cgroup : owner.cgroup;
-	owner_set_comm(&owner, row->comm);
-	change_owner(m, c, &owner);
+	owner = owners_get(m->owners, c->owner);
+	if (!is_holder(owner, row)) {
+		struct owner holder = {
+			.kind = OWNER_KIND_PROCESS, .pid = row->pid, .uid = row->uid};
+
+		holder.cgroup = row->cgroup ? row->cgroup : owner->cgroup;
+		owner_set_comm(&holder, row->comm);
+		change_owner(m, c, &holder);
+	}
 	owners_set_nofile(m->owners, c->owner, row->nofile);
 }
 

@@ -8,6 +8,12 @@
 #include "bpf/inventory.skel.h"
 #include "source/inventory.h"
 
+struct inventory {
+	struct inventory_bpf *skeleton;
+	struct bpf_link *queues, *descriptors;
+	bool passed;
+};
+
 static int open_reader(const struct bpf_link *link, struct inventory_reader *ret)
 {
 	int fd = bpf_iter_create(bpf_link__fd(link));
@@ -25,11 +31,6 @@ void inventory_reader_close(struct inventory_reader *r)
 		close(r->fd);
 	r->fd = -1;
 }
-
-struct inventory {
-	struct inventory_bpf *skeleton;
-	struct bpf_link *queues, *descriptors;
-};
 
 static int attach(struct inventory *inv, int listener_map)
 {
@@ -112,6 +113,7 @@ static int run(const struct bpf_link *link, parse_fn *parse, void *context)
 }
 
 struct holder_context {
+	struct tw_holder *row; /* the last one */
 	inventory_holder_fn *on_holder;
 	void *userdata;
 };
@@ -121,37 +123,49 @@ static size_t parse_holders(const uint8_t *data, size_t length, void *context)
 	const struct holder_context *c = context;
 	size_t used = 0;
 
-	for (; used + sizeof(struct tw_holder) <= length; used += sizeof(struct tw_holder))
-		c->on_holder((const void *)(data + used), c->userdata);
+	while (used + sizeof(uint64_t) <= length) {
+		const struct tw_holder_first *first = (const void *)(data + used);
+
+		/* a cookie has the mark's place */
+		if (first->mark) {
+			c->row->cookie = first->mark;
+			used += sizeof(first->mark);
+		} else if (used + sizeof(*first) <= length) {
+			*c->row = first->row;
+			used += sizeof(*first);
+		} else {
+			break;
+		}
+		c->on_holder(c->row, c->userdata);
+	}
 	return used;
 }
 
 int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
 			  void *userdata)
 {
-	struct holder_context context = {.on_holder = on_holder, .userdata = userdata};
+	struct holder_context context = {
+		.row = &r->row, .on_holder = on_holder, .userdata = userdata};
 
 	return read_on(r, parse_holders, &context);
-}
-
-static void pass_over(const struct tw_holder *row, void *userdata)
-{
-	(void)row, (void)userdata;
-}
-
-int inventory_find_listeners(struct inventory *inv)
-{
-	inv->skeleton->bss->pass++;
-	inv->skeleton->bss->silent = true;
-	return run(inv->descriptors, parse_holders,
-		   &(struct holder_context){.on_holder = pass_over});
 }
 
 int inventory_holders(struct inventory *inv, struct inventory_reader *ret)
 {
 	inv->skeleton->bss->pass++;
-	inv->skeleton->bss->silent = false;
+	inv->skeleton->bss->told_pid = 0;
 	return open_reader(inv->descriptors, ret);
+}
+
+void inventory_holders_end(struct inventory *inv, struct inventory_reader *r)
+{
+	inventory_reader_close(r);
+	inv->passed = true;
+}
+
+bool inventory_passed(const struct inventory *inv)
+{
+	return inv->passed;
 }
 
 struct listener_context {

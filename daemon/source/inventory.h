@@ -6,6 +6,7 @@
 #ifndef SOURCE_INVENTORY_H
 #define SOURCE_INVENTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,12 +20,6 @@ struct inventory;
 int inventory_new(int listener_map, struct inventory **ret);
 struct inventory *inventory_free(struct inventory *inv);
 
-/*
- * One pass over every descriptor of every process: adds the listeners that were there before, and
- * learns who holds each. 0.4 us for each descriptor of a socket. 0, or a negative errno.
- */
-int inventory_find_listeners(struct inventory *inv);
-
 #define INVENTORY_BUFFER_SIZE                                              \
 	(32U << 10) /* the kernel fills as much at a time (bpf_seq_read()) \
 		     */
@@ -33,18 +28,27 @@ int inventory_find_listeners(struct inventory *inv);
 struct inventory_reader {
 	int fd;
 	size_t kept;
+	struct tw_holder row; /* the last one */
 	_Alignas(8) uint8_t buffer[INVENTORY_BUFFER_SIZE];
 };
 
 typedef void inventory_holder_fn(const struct tw_holder *row, void *userdata);
 
-/* Begins a pass that learns the same, and has a row of struct tw_holder for each descriptor of a
- * TCP socket; one at a time. 0, or a negative errno. */
+/*
+ * Begins a pass over every descriptor of every process: adds the listeners that were there before,
+ * learns who holds each, and has a row of struct tw_holder for each descriptor of a TCP socket, all
+ * of one process in a row. One at a time. 0, or a negative errno.
+ */
 int inventory_holders(struct inventory *inv, struct inventory_reader *ret);
 /* Reads on. 1: there may be more; 0: that was all; or a negative errno. */
 int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
 			  void *userdata);
 void inventory_reader_close(struct inventory_reader *r);
+/* Ends the pass, and closes the reader. */
+void inventory_holders_end(struct inventory *inv, struct inventory_reader *r);
+/* Whether a pass has ended: until then listeners that are older than the inventory are not known.
+ */
+bool inventory_passed(const struct inventory *inv);
 
 typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata);
 

@@ -38,7 +38,7 @@ static void finish(struct pass *p, int error)
 		log_warning("the processes' descriptors cannot be read (%s); who holds which "
 			    "connection is known as far as transitions tell",
 			    strerror(-error));
-	inventory_reader_close(&p->reader);
+	inventory_holders_end(p->inventory, &p->reader);
 	tell_pass(p, TW_RECORD_PASS_END, !error);
 	p->active = false;
 }

@@ -91,15 +91,8 @@ static int open_transitions(struct sources *s, char reason[SOURCES_REASON_SIZE])
 		snprintf(reason, SOURCES_REASON_SIZE,
 			 "the kernel does not take the BPF iterators: %s", strerror(-error));
 		s->transitions = transitions_free(s->transitions);
-		return error;
 	}
-	error = inventory_find_listeners(s->inventory);
-	if (error < 0)
-		log_warning(
-			"the listeners of before cannot be found (%s); half-open connections are "
-			"seen of new ones alone",
-			strerror(-error));
-	return 0;
+	return error;
 }
 
 static void open_syn(struct sources *s)
@@ -380,7 +373,9 @@ void sources_look(struct sources *s)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
 
-	if (s->inventory && !inventory_listeners(s->inventory, on_listener, on_queued, s))
+	/* until then dumps tell of listeners */
+	if (s->inventory && inventory_passed(s->inventory) &&
+	    !inventory_listeners(s->inventory, on_listener, on_queued, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
 	if (s->syn)
 		look_at_segments(s, tick.time_ns);

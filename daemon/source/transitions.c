@@ -219,8 +219,8 @@ uint64_t transitions_not_run(const struct transitions *t)
 int transitions_costs(const struct transitions *t,
 		      struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
-	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {
-		t->skeleton->progs.transitions, t->skeleton->progs.missed};
+	const struct bpf_program *programs[TRANSITIONS_PROGRAMS] = {t->skeleton->progs.transitions,
+								    t->skeleton->progs.missed};
 	struct transitions_cost costs[TRANSITIONS_PROGRAMS];
 
 	for (size_t i = 0; i < TRANSITIONS_PROGRAMS; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the iterator over all descriptors tells: one row for each descriptor of a TCP socket.
- * Fixed-width fields, host byte order.
+ * What the iterator over all descriptors tells of each that leads to a TCP socket (or to one that
+ * is much like it, and has a cookie that no TCP socket has): of the first of a process struct
+ * tw_holder_first, of the others the cookie alone. Fixed-width fields, host byte order.
  */
 #ifndef TCPWATCH_HOLDER_H
 #define TCPWATCH_HOLDER_H
@@ -19,6 +20,12 @@ struct tw_holder {
 	char comm[TW_COMM_SIZE]; /* any bytes, NUL-terminated */
 };
 
-_Static_assert(sizeof(struct tw_holder) == 48, "the row's size is a contract with the BPF program");
+struct tw_holder_first {
+	__u64 mark; /* 0, which is no cookie */
+	struct tw_holder row;
+};
+
+_Static_assert(sizeof(struct tw_holder) == 48 && sizeof(struct tw_holder_first) == 56,
+	       "the rows' sizes are a contract with the BPF program");
 
 #endif

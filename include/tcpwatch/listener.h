@@ -31,8 +31,8 @@ struct tw_listener {
 _Static_assert(sizeof(struct tw_listener) == 80,
 	       "the row's size is a contract with the BPF program");
 
-/* Of an accept queue, so many connections are told one by one: each that the verifier has to follow
- * makes the start longer, by 0.1 ms. */
+/* Of an accept queue, so many connections are told one by one: what one call writes has 8 pages in
+ * the kernel. */
 #define TW_QUEUE_TOLD 1000
 
 /* Segments that arrived for a local port of a namespace, a pair for each processor. */
