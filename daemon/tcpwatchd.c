@@ -9,6 +9,7 @@
 #include "alert/evidence.h"
 #include "alert/sinks.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "base/util.h"
 #include "feed.h"
 #include "lookups.h"
@@ -156,6 +157,7 @@ static void on_full_done(void *userdata)
 	if (d->ready)
 		return;
 	d->ready = true;
+	resident_trim();
 	passes_request(d->passes);
 	supervisor_ready();
 	log_info("ready: %zu network namespaces, %u connections, %s", namespaces,
