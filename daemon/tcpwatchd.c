@@ -410,6 +410,9 @@ static void on_notice(const struct notice *notice, void *userdata)
 	const struct tcpwatchd *d = userdata;
 
 	sinks_tell(d->sinks, notice);
+	/* who looks at it next is to see who holds what now */
+	if (notice->status == NOTICE_FIRING && !notice->repeat)
+		passes_request(d->passes);
 }
 
 static void queues_of(const struct connection *rows, size_t count, struct evidence_queue *ret,

@@ -13,6 +13,7 @@ from daemon import TCPWATCHCTL
 from oracle import wait_for
 from test_alerts import make_watched, rule  # noqa: F401
 from test_check import verdict
+from test_owners import make_pass
 
 LENGTH_MAX = 8192
 
@@ -72,6 +73,22 @@ def test_leak(watched, netns):
     assert ("established", "close_wait", listener.getsockname()[1]) in [
         (t["from"], t["to"], t["local_port"]) for t in found["transitions"]]
     assert {"name": "net.ipv4.tcp_keepalive_time", "value": 4711} in found["sysctls"]
+
+
+def test_owners_are_looked_at_again(watched, netns):
+    """A pass over all descriptors is made when an alert fires, though by time alone the next is not due for long:
+    each that finds nothing new doubles the time."""
+    daemon = watched(state="close_wait", scope="process", above=4)
+    listener = leak(daemon, netns, 4)
+    assert listener
+    for _ in range(3):
+        make_pass(daemon)
+    before = daemon.status()["passes"]["count"]
+    client, server = netns.pair(listener)
+    client.shutdown(socket.SHUT_WR)
+    assert server.recv(1) == b""
+    alert(daemon)
+    wait_for(lambda: daemon.status()["passes"]["count"] > before, 3, "a pass over all descriptors")
 
 
 def test_shown(watched, netns):
