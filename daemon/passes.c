@@ -133,6 +133,15 @@ void passes_listener_came(struct passes *p)
 	p->wanted = true;
 }
 
+/* By time alone: not before what the last one cost has been saved, or a dear one would come long
+ * before the budget has it. */
+static bool is_time(const struct passes *p, uint64_t now_ns)
+{
+	uint64_t saved_ns = rounds_saves_in(p->rounds, p->cost_ns);
+
+	return now_ns >= p->ended_ns + (saved_ns > p->interval_ns ? saved_ns : p->interval_ns);
+}
+
 void passes_tick(struct passes *p)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
@@ -144,6 +153,6 @@ void passes_tick(struct passes *p)
 		return;
 	}
 	p->wanted = p->wanted || holder_gone(p);
-	if ((p->wanted || now >= p->ended_ns + p->interval_ns) && rounds_affordable(p->rounds))
+	if ((p->wanted || is_time(p, now)) && rounds_affordable(p->rounds))
 		start(p, false);
 }

@@ -105,6 +105,11 @@ bool rounds_affordable(struct rounds *r)
 	return schedule_affordable(&r->schedule, now_ns(CLOCK_MONOTONIC));
 }
 
+uint64_t rounds_saves_in(const struct rounds *r, uint64_t cost_ns)
+{
+	return schedule_saves_in(&r->schedule, cost_ns);
+}
+
 void rounds_spend(struct rounds *r, uint64_t cost_ns)
 {
 	schedule_spent(&r->schedule, cost_ns);

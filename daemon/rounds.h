@@ -31,8 +31,10 @@ int rounds_new(sd_event *loop, struct sources *sources, const struct model *mode
 struct rounds *rounds_free(struct rounds *r);
 void rounds_set_budget(struct rounds *r, double budget);
 
-/* The budget, for what else is paid from it: whether there is any, and what was spent. */
+/* The budget, for what else is paid from it: whether there is any, in what time it saves so much,
+ * and what was spent. */
 bool rounds_affordable(struct rounds *r);
+uint64_t rounds_saves_in(const struct rounds *r, uint64_t cost_ns);
 void rounds_spend(struct rounds *r, uint64_t cost_ns);
 /* Whether a round goes on. */
 bool rounds_active(const struct rounds *r);

@@ -50,6 +50,13 @@ void schedule_spent(struct schedule *s, uint64_t cost_ns)
 	s->balance_ns -= (double)cost_ns;
 }
 
+uint64_t schedule_saves_in(const struct schedule *s, uint64_t cost_ns)
+{
+	double time_ns = (double)cost_ns / s->share;
+
+	return time_ns < (double)INTERVAL_MAX_NS ? (uint64_t)time_ns : INTERVAL_MAX_NS;
+}
+
 bool schedule_full_due(struct schedule *s, uint64_t now_ns)
 {
 	return now_ns >= s->full_ns + s->interval_ns && schedule_affordable(s, now_ns);

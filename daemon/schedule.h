@@ -33,6 +33,8 @@ void schedule_set_share(struct schedule *s, double share);
 /* Whether a dump that only the budget forbids may start now. */
 bool schedule_affordable(struct schedule *s, uint64_t now_ns);
 void schedule_spent(struct schedule *s, uint64_t cost_ns);
+/* How long it takes to save so much, in nanoseconds. */
+uint64_t schedule_saves_in(const struct schedule *s, uint64_t cost_ns);
 
 /* Whether it is time for a full round. */
 bool schedule_full_due(struct schedule *s, uint64_t now_ns);

@@ -52,6 +52,21 @@ static void test_saves(void **state)
 	assert_true(schedule_affordable(&s, START + 201 * NSEC_PER_MSEC));
 }
 
+static void test_time_to_save(void **state)
+{
+	struct schedule s = schedule(false);
+
+	(void)state;
+	assert_int_equal(schedule_saves_in(&s, 0), 0);
+	assert_int_equal(schedule_saves_in(&s, 300 * NSEC_PER_MSEC), MINUTE);
+	schedule_set_share(&s, 2 * SHARE);
+	assert_int_equal(schedule_saves_in(&s, 300 * NSEC_PER_MSEC), MINUTE / 2);
+	/* an hour at the most, whatever it costs, and though nothing is ever saved */
+	assert_int_equal(schedule_saves_in(&s, 3600 * NSEC_PER_SEC), 60 * MINUTE);
+	schedule_set_share(&s, 0);
+	assert_int_equal(schedule_saves_in(&s, 1), 60 * MINUTE);
+}
+
 static void test_savings_are_bounded(void **state)
 {
 	struct schedule s = schedule(false);
@@ -207,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts_with_little),
 		cmocka_unit_test(test_saves),
+		cmocka_unit_test(test_time_to_save),
 		cmocka_unit_test(test_savings_are_bounded),
 		cmocka_unit_test(test_share_may_change),
 		cmocka_unit_test(test_time_goes_back),
