@@ -96,7 +96,7 @@ int descriptors(struct bpf_iter__task_file *ctx)
 }
 
 /*
- * The connections that wait for accept(), by their cookies, and then a 0. The queue goes on
+ * The connections that wait for accept(), by their cookies. The queue goes on
  * changing: one that has been accepted has a struct socket, and the memory of a request is only
  * ever used for another one (SLAB_TYPESAFE_BY_RCU). All of it fits into the 8 pages that the kernel
  * has for what one call writes.
@@ -123,13 +123,13 @@ static long tell_queued(__u32 number, struct queue *queue)
 	return 0;
 }
 
-static __always_inline void tell_queue(struct seq_file *seq, const struct tcp_sock *tcp)
+static __always_inline void tell_queue(struct seq_file *seq, const struct sock *sk)
 {
 	struct queue queue = {
 		.seq = seq,
-		.next = BPF_CORE_READ(tcp, inet_conn.icsk_accept_queue.rskq_accept_head),
+		.next = BPF_CORE_READ((const struct inet_connection_sock *)sk,
+				      icsk_accept_queue.rskq_accept_head),
 	};
-	const __u64 end = 0;
 
 	/* since Linux 5.17; the verifier follows each turn of a loop, which makes the start longer
 	 * by 0.1 ms for each */
@@ -138,33 +138,33 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct tcp_so
 	else
 		for (int i = 0; i < TW_QUEUE_TOLD && !tell_queued(i, &queue); i++)
 			;
-	bpf_seq_write(seq, &end, sizeof(end));
 }
 
-/* Every socket of the listener map, in all namespaces. */
+/*
+ * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's alone
+ * into it. As with descriptors, no more is read of each than is needed.
+ */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct listener_owner *owner = ctx->value;
 	struct tw_listener row = {};
-	const struct tcp_sock *tcp;
 	struct sock *sk = ctx->sk;
-	__u32 uid;
+	const __u64 end = 0;
 
 	if (!sk || !owner)
 		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp)
-		return 0;
 	row.cookie = bpf_get_socket_cookie(sk);
-	uid = sk->sk_uid.val;
-	barrier_var(uid); /* or both reads become one, of either: the verifier refuses that */
-	row.uid = owner->pass ? owner->uid : uid;
+	row.uid = owner->uid;
+	barrier(); /* or both reads become one, of either: the verifier refuses that */
+	if (!owner->pass)
+		row.uid = sk->sk_uid.val;
 	row.cgroup = owner->cgroup ? owner->cgroup : sock_cgroup(sk);
 	row.netns = sock_netns(sk);
 	row.pid = owner->pid;
 	row.holders = owner->holders;
-	row.syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+	row.syn_queue = BPF_CORE_READ((const struct inet_connection_sock *)sk,
+				      icsk_accept_queue.qlen.counter);
 	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
 	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
 	if (row.closed && !row.syn_queue)
@@ -176,6 +176,8 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	sock_local_address(sk, row.saddr);
 	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
-	tell_queue(ctx->meta->seq, tcp);
+	if (row.accept_queue)
+		tell_queue(ctx->meta->seq, sk);
+	bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
 	return 0;
 }
