@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * When to look through all descriptors for who holds what (source/pass.h): at the start, when an
- * alert fires, when somebody asks, when a listener has come or the process that held one has ended, and else the more
- * seldom the less was new, within the budget that the dumps have too (rounds.h).
+ * alert fires, when somebody asks, when a listener has come or the process that held one has ended,
+ * and else the more seldom the less was new, within the budget that the dumps have too (rounds.h).
  */
 #ifndef PASSES_H
 #define PASSES_H
