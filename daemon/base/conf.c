@@ -18,12 +18,11 @@
 #include <sys/stat.h>
 
 #include "base/conf_value.h"
+#include "base/nearest.h"
 #include "base/util.h"
 
 #define LIMITS_SIZE 256         /* what a row expects, in words */
 #define UTF8_BOM "\xef\xbb\xbf" /* some editors write it; inih steps over it */
-#define GUESS_LENGTH_MAX 48     /* longest word for which a nearest one is looked for */
-#define GUESS_DISTANCE_MAX 3    /* letters that may be wrong in it */
 
 /* What the keys of the section at hand are for. */
 struct target {
@@ -66,47 +65,6 @@ static void _printf_(2, 3) fail(struct reading *reading, const char *format, ...
 	va_end(arguments);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* How many letters to change, add or take away (Levenshtein), for words up to GUESS_LENGTH_MAX. */
-static size_t distance(const char *from, const char *to)
-{
-	size_t row[GUESS_LENGTH_MAX + 1];
-	size_t length = strlen(to);
-
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 0; from[i]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < length; j++) {
-			size_t change = diagonal + (from[i] != to[j]);
-
-			diagonal = row[j + 1];
-			row[j + 1] = smaller(change, smaller(row[j], row[j + 1]) + 1);
-		}
-	}
-	return row[length];
-}
-
-/* Keeps in *best the nearer of the two. */
-static void guess(const char *word, const char *candidate, const char **best, size_t *best_distance)
-{
-	size_t d;
-
-	if (strlen(word) > GUESS_LENGTH_MAX || strlen(candidate) > GUESS_LENGTH_MAX)
-		return;
-	d = distance(word, candidate);
-	if (d < *best_distance && d < strlen(candidate)) {
-		*best = candidate;
-		*best_distance = d;
-	}
-}
-
 static void append(char *text, size_t size, const char *more)
 {
 	size_t used = strlen(text);
@@ -122,35 +80,36 @@ static bool first_of_section(const struct conf_table *table, size_t i)
 	return true;
 }
 
+/* What might have been meant, and else all that there is. */
 struct guessing {
-	const char *word;
-	const char *best; /* NULL: none is near */
-	size_t best_distance;
+	struct nearest nearest;
 	char known[LIMITS_SIZE];
 };
 
-static void guess_section(struct guessing *guessing, const char *section, const char *name)
+static void guess(struct guessing *guessing, const char *before, const char *candidate,
+		  const char *behind)
 {
-	guess(guessing->word, section, &guessing->best, &guessing->best_distance);
-	append(guessing->known, sizeof(guessing->known), guessing->known[0] ? ", [" : "[");
-	append(guessing->known, sizeof(guessing->known), section);
-	append(guessing->known, sizeof(guessing->known), name);
+	const char *const parts[] = {guessing->known[0] ? ", " : "", before, candidate, behind};
+
+	nearest_try(&guessing->nearest, candidate);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		append(guessing->known, sizeof(guessing->known), parts[i]);
 }
 
 /* word: the name up to its first blank. */
 static void fail_section(struct reading *reading, const char *name, const char *word)
 {
 	const struct conf_table *table = reading->table;
-	struct guessing guessing = {.word = word, .best_distance = GUESS_DISTANCE_MAX + 1};
+	struct guessing guessing = {.nearest = nearest_to(word)};
 
 	for (size_t i = 0; i < table->n_rows; i++)
 		if (first_of_section(table, i))
-			guess_section(&guessing, table->rows[i].section, "]");
+			guess(&guessing, "[", table->rows[i].section, "]");
 	for (size_t i = 0; i < table->n_groups; i++)
-		guess_section(&guessing, table->groups[i].section, " NAME]");
-	if (guessing.best)
-		fail(reading, "unknown section [%s]; did you mean [%s%s]?", name, guessing.best,
-		     name + strlen(word));
+		guess(&guessing, "[", table->groups[i].section, " NAME]");
+	if (guessing.nearest.best)
+		fail(reading, "unknown section [%s]; did you mean [%s%s]?", name,
+		     guessing.nearest.best, name + strlen(word));
 	else
 		fail(reading, "unknown section [%s]; the sections are %s", name, guessing.known);
 }
@@ -172,26 +131,23 @@ static const char *section_with_key(const struct conf_table *table, const char *
 static void fail_key(struct reading *reading, const char *section, const char *key)
 {
 	const struct target *target = &reading->target;
-	size_t best_distance = GUESS_DISTANCE_MAX + 1;
-	const char *best = NULL, *elsewhere = section_with_key(reading->table, key);
-	char known[LIMITS_SIZE] = "";
+	const char *elsewhere = section_with_key(reading->table, key);
+	struct guessing guessing = {.nearest = nearest_to(key)};
 
 	for (size_t i = 0; i < target->n_rows; i++) {
 		const struct conf_row *row = &target->rows[i];
 
-		if (!target->group && strcmp(row->section, section) != 0)
-			continue;
-		guess(key, row->key, &best, &best_distance);
-		append(known, sizeof(known), known[0] ? ", " : "");
-		append(known, sizeof(known), row->key);
+		if (target->group || strcmp(row->section, section) == 0)
+			guess(&guessing, "", row->key, "");
 	}
 	if (elsewhere)
 		fail(reading, "\"%s\" is a key of [%s], not of [%s]", key, elsewhere, section);
-	else if (best)
+	else if (guessing.nearest.best)
 		fail(reading, "unknown key \"%s\" in [%s]; did you mean \"%s\"?", key, section,
-		     best);
+		     guessing.nearest.best);
 	else
-		fail(reading, "unknown key \"%s\" in [%s]; its keys are %s", key, section, known);
+		fail(reading, "unknown key \"%s\" in [%s]; its keys are %s", key, section,
+		     guessing.known);
 }
 
 static void fail_outside(struct reading *reading, const char *key)

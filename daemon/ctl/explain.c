@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "ctl/answer.h"
 #include "ctl/commands.h"
 #include "ctl/evidence.h"
@@ -15,7 +16,6 @@
 #define NAME_WIDTH 20 /* simultaneous-close */
 #define LINE_SIZE 1024
 #define ALERTS_MAX 3 /* of one name, in full */
-#define NAMES_MAX 32 /* of topics, for suggestions */
 
 /* One paragraph; from a blank on as it stands, else broken between words. */
 static void put_paragraph(struct print *p, const char *label, const char *text, size_t length)
@@ -141,14 +141,13 @@ const struct option_row explain_options[] = {
 
 static const char *nearest_topic(const char *word)
 {
-	const char *names[NAMES_MAX] = {NULL};
-	size_t count = 0;
+	struct nearest nearest = nearest_to(word);
 
-	for (size_t i = 0; i < topics_state_count && count < NAMES_MAX - 1; i++)
-		names[count++] = topics_states[i].name;
-	for (size_t i = 0; i < topics_other_count && count < NAMES_MAX - 1; i++)
-		names[count++] = topics_other[i].name;
-	return print_nearest(word, names);
+	for (size_t i = 0; i < topics_state_count; i++)
+		nearest_try(&nearest, topics_states[i].name);
+	for (size_t i = 0; i < topics_other_count; i++)
+		nearest_try(&nearest, topics_other[i].name);
+	return nearest.best;
 }
 
 /* error: why the daemon could not be asked, which has been told; or 0. */

@@ -7,12 +7,11 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/util.h"
 #include "ctl/print.h"
 
 #include <tcpwatch/control.h>
-
-#define NAMES_MAX 32 /* of commands, or of the options of one: for suggestions */
 
 bool option_is_word(const char *text, size_t length, const char *const *words)
 {
@@ -88,14 +87,13 @@ static struct quoted quote(const char *value, size_t length)
 
 static int complain_command(const struct command *commands, const char *word)
 {
-	const char *names[NAMES_MAX] = {NULL}, *nearest;
 	struct quoted quoted = quote(word, strlen(word));
+	struct nearest nearest = nearest_to(word);
 
-	for (size_t i = 0; commands[i].name && i < NAMES_MAX - 1; i++)
-		names[i] = commands[i].name;
-	nearest = print_nearest(word, names);
-	if (nearest)
-		log_error("unknown command '%s'; did you mean '%s'?", quoted.text, nearest);
+	for (size_t i = 0; commands[i].name; i++)
+		nearest_try(&nearest, commands[i].name);
+	if (nearest.best)
+		log_error("unknown command '%s'; did you mean '%s'?", quoted.text, nearest.best);
 	else
 		log_error("unknown command '%s'; --help lists those there are.", quoted.text);
 	return -EINVAL;
@@ -104,17 +102,15 @@ static int complain_command(const struct command *commands, const char *word)
 static int complain_option(const struct command *command, const char *name, size_t length)
 {
 	const struct option_row *tables[] = {options_global, command ? command->options : NULL};
-	const char *names[NAMES_MAX] = {NULL}, *nearest;
 	struct quoted quoted = quote(name, length);
-	size_t count = 0;
+	struct nearest nearest = nearest_to(quoted.text);
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct option_row *row = tables[i]; row && row->name; row++)
-			if (!row->operand && count < NAMES_MAX - 1)
-				names[count++] = row->name;
-	nearest = print_nearest(quoted.text, names);
-	if (nearest)
-		log_error("unknown option --%s; did you mean '--%s'?", quoted.text, nearest);
+			if (!row->operand)
+				nearest_try(&nearest, row->name);
+	if (nearest.best)
+		log_error("unknown option --%s; did you mean '--%s'?", quoted.text, nearest.best);
 	else if (command)
 		log_error("unknown option --%s; '%s --help' lists those there are.", quoted.text,
 			  command->name);
@@ -130,8 +126,14 @@ static const char *nearest_word(const char *value, const char *const *words)
 	for (const char *at = value; words; at++) {
 		size_t length = strcspn(at, ",");
 
-		if (!option_is_word(at, length, words))
-			return print_nearest(quote(at, length).text, words);
+		if (!option_is_word(at, length, words)) {
+			struct quoted quoted = quote(at, length);
+			struct nearest nearest = nearest_to(quoted.text);
+
+			while (*words)
+				nearest_try(&nearest, *words++);
+			return nearest.best;
+		}
 		at += length;
 		if (!*at)
 			break;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/print.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,10 +16,6 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 #define AGE_MAX (106752.0 * DAY) /* 2^63 ns: no clock of the kernel's goes further */
-
-/* A word further off than this from all that are known is not a slip of the finger. */
-#define DISTANCE_MAX 3
-#define WORD_SIZE 32 /* longer than any command, option or state */
 
 static const char *const style_sequences[PRINT_STYLE_COUNT] = {
 	[PRINT_PLAIN] = NULL,     [PRINT_BOLD] = "\033[1m",    [PRINT_DIM] = "\033[2m",
@@ -145,51 +140,4 @@ void print_age(char text[static PRINT_AGE_SIZE], double seconds)
 		snprintf(text, PRINT_AGE_SIZE, "%um%02us", m, (unsigned)s);
 	else
 		snprintf(text, PRINT_AGE_SIZE, "%u.%us", (unsigned)s, tenths);
-}
-
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-	unsigned least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Letters to insert, delete or replace (Levenshtein), whatever their case. */
-static unsigned distance(const char *from, const char *to)
-{
-	unsigned row[WORD_SIZE + 1], width = (unsigned)strlen(to);
-
-	if (width > WORD_SIZE || strlen(from) > WORD_SIZE)
-		return DISTANCE_MAX + 1;
-	for (unsigned i = 0; i <= width; i++)
-		row[i] = i;
-	for (; *from; from++) {
-		unsigned diagonal = row[0]++;
-
-		for (unsigned i = 1; i <= width; i++) {
-			unsigned differ = tolower((unsigned char)*from) !=
-					  tolower((unsigned char)to[i - 1]);
-			unsigned best = min3(row[i] + 1, row[i - 1] + 1, diagonal + differ);
-
-			diagonal = row[i];
-			row[i] = best;
-		}
-	}
-	return row[width];
-}
-
-const char *print_nearest(const char *word, const char *const *words)
-{
-	const char *nearest = NULL;
-	unsigned least = DISTANCE_MAX + 1;
-
-	for (; *words; words++) {
-		unsigned d = distance(word, *words);
-
-		if (d < least && d < strlen(*words)) {
-			least = d;
-			nearest = *words;
-		}
-	}
-	return nearest;
 }

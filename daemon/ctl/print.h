@@ -66,7 +66,4 @@ int print_json(FILE *out, const char *json, size_t length);
 /* 12.3s, 4m10s, 2h05m, 3d04h; "-" for what is no age. Cut, not rounded: 59.99 s is not a minute. */
 void print_age(char text[static PRINT_AGE_SIZE], double seconds);
 
-/* Of words, ended by a NULL: the one that word was probably meant to be, or NULL. */
-const char *print_nearest(const char *word, const char *const *words);
-
 #endif

@@ -88,20 +88,6 @@ static void test_json(void **state)
 	assert_json("\"\xc2", "\"\xef\xbf\xbd");
 }
 
-static void test_nearest(void **state)
-{
-	static const char *const words[] = {"status", "list", "watch", "resync", NULL};
-
-	(void)state;
-	assert_string_equal(print_nearest("lst", words), "list");
-	assert_string_equal(print_nearest("LIST", words), "list");
-	assert_string_equal(print_nearest("wacht", words), "watch");
-	assert_string_equal(print_nearest("sync", words), "resync");
-	assert_null(print_nearest("", words));
-	assert_null(print_nearest("connections", words));
-	assert_null(print_nearest("a-word-that-is-longer-than-any-there-is", words));
-}
-
 /* What the calls of a test wrote. */
 static char *written;
 static size_t written_size;
@@ -309,12 +295,17 @@ static void test_target(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_age),     cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_json),    cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_columns), cmocka_unit_test(test_column_too_narrow),
-		cmocka_unit_test(test_color),   cmocka_unit_test(test_entry),
-		cmocka_unit_test(test_values),  cmocka_unit_test(test_value_too_long),
-		cmocka_unit_test(test_places),  cmocka_unit_test(test_target),
+		cmocka_unit_test(test_age),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_column_too_narrow),
+		cmocka_unit_test(test_color),
+		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_value_too_long),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_target),
 	};
 
 	log_open("test_ctl_print");
