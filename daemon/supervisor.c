@@ -3,18 +3,11 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/labels.h"
 #include "base/util.h"
 #include "supervisor.h"
 
-#include <tcpwatch/tcp_state.h>
-
 #define LINE_EVERY_NS (5 * NSEC_PER_SEC) /* each line is a message to the manager and to D-Bus */
-
-static const char *const labels[TW_STATE_SLOTS] = {
-#define X(number, name, label) [number] = (label),
-	TW_TCP_STATES(X)
-#undef X
-};
 
 void supervisor_ready(void)
 {
@@ -64,13 +57,13 @@ static size_t append_states(const struct model *m, char *line, size_t used)
 {
 	const char *before = " (";
 
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+	FOR_EACH_STATE(state) {
 		uint64_t n = count(m, state);
 
 		if (!n)
 			continue;
 		used = append(line, used, "%s%llu %s", before, (unsigned long long)n,
-			      labels[state]);
+			      labels_state[state]);
 		before = ", ";
 	}
 	return *before == ',' ? append(line, used, ")") : used;
@@ -91,7 +84,7 @@ void supervisor_describe(const struct model *m, bool polling, size_t firing,
 	size_t namespaces = count_namespaces(model_netns(m)), used;
 	uint64_t sum = 0;
 
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	FOR_EACH_STATE(state)
 		sum += count(m, state);
 	used = append(ret, 0, "%llu connection%s", (unsigned long long)sum, sum == 1 ? "" : "s");
 	used = append_states(m, ret, used);

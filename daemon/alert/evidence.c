@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alert/leaders.h"
+#include "base/labels.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -33,18 +34,6 @@ struct evidence {
 	bool whole; /* all connections in these states were looked at */
 	const struct connection *found[FOUND_MAX];
 	struct leaders *leaders;
-};
-
-static const char *const state_labels[TW_STATE_SLOTS] = {
-#define X(number, name, label) [number] = label,
-	TW_TCP_STATES(X)
-#undef X
-};
-
-static const char *const sysctl_names[TW_SYSCTL_COUNT] = {
-#define X(name, directory, file, everywhere) [TW_SYSCTL_##name] = "net." directory "." file,
-	TW_SYSCTLS(X)
-#undef X
 };
 
 #define S(name) TW_STATE_BIT(TW_##name)
@@ -439,8 +428,8 @@ static struct json_object *transition(const struct evidence *e, const struct tw_
 
 	add_double(row, "time", 6,
 		   (double)(event->time_ns + e->calls->offset_ns) / (double)NSEC_PER_SEC);
-	add_text(row, "from", state_labels[event->old_state]);
-	add_text(row, "to", state_labels[event->new_state]);
+	add_text(row, "from", labels_state[event->old_state]);
+	add_text(row, "to", labels_state[event->new_state]);
 	add_number(row, "local_port", event->sport);
 	remote_key(event->family == AF_INET6, event->daddr, key);
 	add_remote(row, "remote", key, "");
@@ -481,7 +470,7 @@ static struct json_object *sysctls_of(const struct evidence *e, uint32_t wanted)
 		if (!(wanted & l->known & TW_SYSCTL_BIT(i)))
 			continue;
 		row = json_object_new_object();
-		add_text(row, "name", sysctl_names[i]);
+		add_text(row, "name", labels_sysctl[i]);
 		add_number(row, "value", l->values[i]);
 		json_object_array_add(rows, row);
 	}

@@ -6,11 +6,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/labels.h"
 #include "base/quantity.h"
 #include "base/utf8.h"
 #include "base/util.h"
-
-#include <tcpwatch/tcp_state.h>
 
 #define ADDRESS_SIZE (INET6_ADDRSTRLEN + 8) /* with brackets and a port */
 /* Connections that are looked through for the peers of one process: a few milliseconds. */
@@ -18,12 +17,6 @@
 #define PEERS_MAX                                                                       \
 	1024U /* distinct peers that are told apart: more is a scan whatever the number \
 	       */
-
-static const char *const state_labels[TW_STATE_SLOTS] = {
-#define X(number, name, label) [number] = label,
-	TW_TCP_STATES(X)
-#undef X
-};
 
 /* What it means that many connections are in a state. */
 static const char *const state_meanings[TW_STATE_SLOTS] = {
@@ -231,7 +224,7 @@ static void say_state(struct model *m, const struct rules_rule *rule,
 	add(text, "%s has %.10g", who, target->state.value);
 	if (target->state.limit > 0)
 		add(text, " of at most %.10g", target->state.limit);
-	add(text, " connections in %s", state_labels[state]);
+	add(text, " connections in %s", labels_state[state]);
 	if (alert->held_by == SETTINGS_HELD_BY_UNACCEPTED)
 		add(text, " that were never accepted");
 	if (alert->older_than) {
@@ -441,6 +434,6 @@ void wording_over(const struct rules_rule *rule, const struct rules_target *targ
 const char *wording_source(const struct settings_alert *alert)
 {
 	if (alert->source == SETTINGS_SOURCE_STATE)
-		return state_labels[settings_alert_state(alert)];
+		return labels_state[settings_alert_state(alert)];
 	return settings_source_word(alert->source);
 }

@@ -43,7 +43,7 @@ static int print_config(struct print *p, struct json_object *config)
 	char text[FIELD_TEXT_SIZE];
 	bool first = true;
 
-	json_object_object_foreach (config, section, keys) {
+	json_object_object_foreach(config, section, keys) {
 		if (!json_object_is_type(keys, json_type_object))
 			return -EBADMSG;
 		if (!first)
@@ -52,7 +52,7 @@ static int print_config(struct print *p, struct json_object *config)
 		print_clean(text, sizeof(text), section, strlen(section));
 		print_cell(p, PRINT_BOLD, 0, "[%s]", text);
 		print_end(p);
-		json_object_object_foreach (keys, key, value) {
+		json_object_object_foreach(keys, key, value) {
 			put_key(p, key, value);
 		}
 	}

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/labels.h"
 #include "base/util.h"
 #include "serve/measures.h"
 
@@ -394,12 +395,6 @@ static const struct {
 					       on_reserved_ports},
 };
 
-static const char *const names[TW_SYSCTL_COUNT] = {
-#define X(name, directory, file, everywhere) [TW_SYSCTL_##name] = "net." directory "." file,
-	TW_SYSCTLS(X)
-#undef X
-};
-
 static void put_value(const struct patient *p, enum tw_sysctl sysctl, struct doctor_row *row)
 {
 	const struct tw_limits *l = &p->netns->limits;
@@ -427,7 +422,7 @@ static struct doctor_row *new_row(struct practice *practice, const char *name, c
 static void examine_sysctl(const struct patient *p, enum tw_sysctl sysctl,
 			   struct practice *practice)
 {
-	struct doctor_row *row = new_row(practice, names[sysctl], sysctls[sysctl].what);
+	struct doctor_row *row = new_row(practice, labels_sysctl[sysctl], sysctls[sysctl].what);
 
 	if (!row)
 		return;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/labels.h"
 #include "base/util.h"
 #include "serve/dimension.h"
 #include "serve/filter.h"
@@ -14,15 +15,6 @@
 #define MAPPED_BITS 96                      /* of ::ffff:0:0/96, RFC 4291 section 2.5.5.2 */
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-static const struct {
-	uint32_t bit;
-	const char *label;
-} states[] = {
-#define X(number, name, label) {TW_STATE_BIT(number), label},
-	TW_TCP_STATES(X)
-#undef X
-};
 
 /* Decimal digits and nothing else, min to max. */
 static int parse_number(const char *s, size_t length, uint64_t min, uint64_t max, uint64_t *ret)
@@ -46,9 +38,11 @@ static int parse_number(const char *s, size_t length, uint64_t min, uint64_t max
 
 static uint32_t state_bit(const char *label, size_t length)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		if (strlen(states[i].label) == length && !memcmp(states[i].label, label, length))
-			return states[i].bit;
+	FOR_EACH_STATE(state) {
+		const char *known = labels_state[state];
+
+		if (strlen(known) == length && !memcmp(known, label, length))
+			return TW_STATE_BIT(state);
 	}
 	return 0;
 }

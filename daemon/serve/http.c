@@ -133,8 +133,7 @@ static void end_late_clients(struct http *h)
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 	struct client *client;
 
-	LIST_FOREACH(client, &h->clients, list)
-	{
+	LIST_FOREACH(client, &h->clients, list) {
 		if (client->deadline_ns && client->deadline_ns <= now)
 			shutdown(client->fd, SHUT_RDWR);
 	}
@@ -612,7 +611,7 @@ struct http *http_free(struct http *h)
 	if (!h)
 		return NULL;
 	LIST_FOREACH(stream, &h->streams, list)
-	http_stream_wake(stream); /* MHD cannot stop while a connection is suspended */
+		http_stream_wake(stream); /* MHD cannot stop while a connection is suspended */
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	sd_event_source_disable_unref(h->readiness);

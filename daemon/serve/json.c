@@ -3,19 +3,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/labels.h"
 #include "base/utf8.h"
 #include "base/util.h"
 #include "serve/json.h"
 
 #include <tcpwatch/control.h>
-
-static const char *const state_labels[TW_STATE_SLOTS] = {
-#define X(number, name, label) [number] = label,
-	TW_TCP_STATES(X)
-#undef X
-};
-
-#define FOR_EACH_STATE(state) for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 
 /* key: a constant, and new in the object. */
 static void add(struct json_object *object, const char *key, struct json_object *value)
@@ -174,8 +167,8 @@ struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns)
 	add(row, "time", unix_time(event->time_ns + offset_ns));
 	add_number(row, "cookie", event->cookie);
 	add_number(row, "netns", event->netns);
-	add_text(row, "from", state_labels[event->old_state]);
-	add_text(row, "to", state_labels[event->new_state]);
+	add_text(row, "from", labels_state[event->old_state]);
+	add_text(row, "to", labels_state[event->new_state]);
 	add_addresses(row, event->family == AF_INET6, event->saddr, event->sport, event->daddr,
 		      event->dport);
 	add(row, "error", error_name(event->error));
@@ -198,7 +191,7 @@ static struct json_object *states_of(const uint64_t counts[TW_STATE_SLOTS])
 	struct json_object *states = json_object_new_object();
 
 	FOR_EACH_STATE(state)
-	add_number(states, state_labels[state], counts[state]);
+		add_number(states, labels_state[state], counts[state]);
 	return states;
 }
 
@@ -246,7 +239,7 @@ static struct json_object *rates_of(const struct stats *stats)
 	struct json_object *rates = json_object_new_object();
 
 	FOR_EACH_STATE(state)
-	add(rates, state_labels[state], decimal(3, stats_rate(stats, state)));
+		add(rates, labels_state[state], decimal(3, stats_rate(stats, state)));
 	return rates;
 }
 
@@ -254,12 +247,11 @@ static struct json_object *oldest_of(const struct table *table, uint64_t now_ns)
 {
 	struct json_object *ages = json_object_new_object();
 
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		const struct connection *c = table_oldest(table, state);
 		bool present = c && !(c->flags & CONNECTION_GONE);
 
-		add(ages, state_labels[state],
+		add(ages, labels_state[state],
 		    present ? decimal(3, age_seconds(c->entered_ns, now_ns)) : NULL);
 	}
 	return ages;
@@ -277,7 +269,7 @@ static struct json_object *namespaces_of(const struct netns_table *namespaces)
 		if (!n->inum)
 			continue;
 		FOR_EACH_STATE(state)
-		counts[state] = netns_connections(n, state);
+			counts[state] = netns_connections(n, state);
 		row = json_object_new_object();
 		add_number(row, "netns", n->inum);
 		add(row, "states", states_of(counts));
@@ -303,8 +295,7 @@ static struct json_object *owner_kinds_of(const struct model *m)
 	struct json_object *kinds = json_object_new_object();
 	uint64_t counts[OWNER_KINDS_COUNT] = {0};
 
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		int64_t unowned = model_unowned(m, state);
 
 		/* those that have ended are the kernel's */
@@ -390,8 +381,7 @@ static void add_counts(struct json_object *object, const struct model *m)
 {
 	uint64_t counts[TW_STATE_SLOTS] = {0}, sum = 0;
 
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		counts[state] = model_connections(m, state, NETNS_IPV4) +
 				model_connections(m, state, NETNS_IPV6);
 		sum += counts[state];

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/labels.h"
 #include "base/util.h"
 #include "serve/metrics.h"
 #include "serve/process.h"
@@ -34,18 +35,10 @@ struct family {
 	size_t field; /* offset of a uint64_t in what emit() looks at, where it serves several */
 };
 
-static const char *const state_labels[TW_STATE_SLOTS] = {
-#define X(number, name, label) [number] = label,
-	TW_TCP_STATES(X)
-#undef X
-};
-
 static const char *const family_labels[NETNS_FAMILIES] = {
 	[NETNS_IPV4] = "ipv4",
 	[NETNS_IPV6] = "ipv6",
 };
-
-#define FOR_EACH_STATE(state) for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
 
 /*
  * What the kernel can do, and what the model adds for minisockets, of which the kernel says
@@ -117,11 +110,10 @@ static double seconds_of(uint64_t ns)
 
 static void emit_connections(struct page *p)
 {
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		for (unsigned family = 0; family < NETNS_FAMILIES; family++)
 			integer(p, model_connections(p->input->model, state, family),
-				"state=\"%s\",family=\"%s\"", state_labels[state],
+				"state=\"%s\",family=\"%s\"", labels_state[state],
 				family_labels[family]);
 	}
 }
@@ -129,10 +121,10 @@ static void emit_connections(struct page *p)
 static void emit_node_exporter(struct page *p)
 {
 	FOR_EACH_STATE(state)
-	integer(p,
-		model_connections(p->input->model, state, NETNS_IPV4) +
-			model_connections(p->input->model, state, NETNS_IPV6),
-		"state=\"%s\"", state_labels[state]);
+		integer(p,
+			model_connections(p->input->model, state, NETNS_IPV4) +
+				model_connections(p->input->model, state, NETNS_IPV6),
+			"state=\"%s\"", labels_state[state]);
 }
 
 static void emit_untracked(struct page *p)
@@ -144,10 +136,9 @@ static uint64_t all_transitions(const struct stats *stats)
 {
 	uint64_t sum = 0;
 
-	FOR_EACH_STATE(from)
-	{
+	FOR_EACH_STATE(from) {
 		FOR_EACH_STATE(to)
-		sum += stats->transitions[from][to];
+			sum += stats->transitions[from][to];
 	}
 	return sum;
 }
@@ -161,8 +152,8 @@ static void emit_transitions(struct page *p)
 		const struct transition *t = &transitions[i];
 		uint64_t count = stats->transitions[t->from][t->to];
 
-		integer(p, count, "from=\"%s\",to=\"%s\"", state_labels[t->from],
-			state_labels[t->to]);
+		integer(p, count, "from=\"%s\",to=\"%s\"", labels_state[t->from],
+			labels_state[t->to]);
 		other -= count;
 	}
 	integer(p, other, "from=\"other\",to=\"other\"");
@@ -195,16 +186,15 @@ static void bucket_end(struct page *p, const char *state, double sum, uint64_t c
 
 static void emit_durations(struct page *p)
 {
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		const struct histogram *h = &model_stats(p->input->model)->durations[state];
 		uint64_t count = 0;
 
 		for (size_t i = 0; i < DURATION_BOUNDS; i++) {
 			count += h->buckets[i];
-			bucket(p, state_labels[state], duration_bounds[i], count);
+			bucket(p, labels_state[state], duration_bounds[i], count);
 		}
-		bucket_end(p, state_labels[state], h->sum, count + h->buckets[DURATION_BOUNDS]);
+		bucket_end(p, labels_state[state], h->sum, count + h->buckets[DURATION_BOUNDS]);
 	}
 }
 
@@ -213,8 +203,7 @@ static void emit_ages(struct page *p)
 {
 	const struct model *m = p->input->model;
 
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		uint64_t count = model_connections(m, state, NETNS_IPV4) +
 				 model_connections(m, state, NETNS_IPV6);
 		uint64_t tracked = table_length(model_table(p->input->model), state);
@@ -224,10 +213,10 @@ static void emit_ages(struct page *p)
 		for (unsigned i = 0; i < AGE_BOUNDS; i++) {
 			uint64_t younger = tracked - ages_older(model_ages(m), state, i);
 
-			bucket(p, state_labels[state], (double)age_bounds_seconds[i],
+			bucket(p, labels_state[state], (double)age_bounds_seconds[i],
 			       younger < count ? younger : count);
 		}
-		bucket_end(p, state_labels[state], count ? (double)usec / 1e6 : 0, count);
+		bucket_end(p, labels_state[state], count ? (double)usec / 1e6 : 0, count);
 	}
 }
 
@@ -235,14 +224,13 @@ static void emit_oldest(struct page *p)
 {
 	const struct table *table = model_table(p->input->model);
 
-	FOR_EACH_STATE(state)
-	{
+	FOR_EACH_STATE(state) {
 		const struct connection *c = table_oldest(table, state);
 		uint64_t now = p->input->now_ns;
 		bool present = c && !(c->flags & CONNECTION_GONE) && c->entered_ns < now;
 
 		number(p, present ? seconds_of(now - c->entered_ns) : 0, "state=\"%s\"",
-		       state_labels[state]);
+		       labels_state[state]);
 	}
 }
 
@@ -266,8 +254,9 @@ static void emit_owner(struct page *p, const char *name, const char *kind,
 
 	escape(name, escaped, sizeof(escaped));
 	FOR_EACH_STATE(state)
-	text_printf(p->text, "%s{state=\"%s\",owner=\"%s\",owner_kind=\"%s\"} %" PRIu64 "\n",
-		    p->family->name, state_labels[state], escaped, kind, states[state]);
+		text_printf(p->text,
+			    "%s{state=\"%s\",owner=\"%s\",owner_kind=\"%s\"} %" PRIu64 "\n",
+			    p->family->name, labels_state[state], escaped, kind, states[state]);
 }
 
 static void emit_owners(struct page *p)
@@ -325,8 +314,8 @@ static void emit_resyncs(struct page *p)
 static void emit_resync_drift(struct page *p)
 {
 	FOR_EACH_STATE(state)
-	integer(p, p->input->status->last_drift.by_state[state], "state=\"%s\"",
-		state_labels[state]);
+		integer(p, p->input->status->last_drift.by_state[state], "state=\"%s\"",
+			labels_state[state]);
 }
 
 static void emit_resync_duration(struct page *p)

@@ -57,8 +57,7 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
 	struct watcher *watcher;
 
 	(void)usec;
-	LIST_FOREACH(watcher, &w->watchers, list)
-	{
+	LIST_FOREACH(watcher, &w->watchers, list) {
 		watcher->heartbeat = true;
 		http_stream_wake(watcher->stream);
 	}
@@ -150,8 +149,7 @@ void watch_on_event(struct watch *w, const struct tw_event *event)
 	shown.new_state = (uint8_t)model_state_after(event);
 	if (shown.new_state == TW_FIN_WAIT2 && shown.old_state == TW_FIN_WAIT2)
 		return;
-	LIST_FOREACH(watcher, &w->watchers, list)
-	{
+	LIST_FOREACH(watcher, &w->watchers, list) {
 		if (wants(&watcher->filter, &shown, w->cgroups))
 			enqueue(watcher, &shown);
 	}
