@@ -14,10 +14,11 @@
 #include "alert/archive.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "directory.h"
 #include "notice_fixture.h"
 
 struct fixture {
-	char base[32];
+	struct directory base;
 	char state[48], directory[64];
 	struct archive *archive;
 	struct json_object *row;
@@ -27,12 +28,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f || directory_make(&f->base, "test_archive") < 0)
 		return -1;
-	snprintf(f->base, sizeof(f->base), "/tmp/test_archive.XXXXXX");
-	if (!mkdtemp(f->base))
-		return -1;
-	snprintf(f->state, sizeof(f->state), "%s/state", f->base);
+	directory_name(&f->base, "state", f->state, sizeof(f->state));
 	snprintf(f->directory, sizeof(f->directory), "%s/alerts", f->state);
 	f->row = json_object_new_object();
 	json_object_object_add(f->row, "name", json_object_new_string("x"));
@@ -63,22 +61,8 @@ static size_t count_files(const struct fixture *f)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	struct dirent **entries;
-	char path[512];
-	int n;
 
-	unlink(f->directory); /* where it is a link, what it leads to is not ours to empty */
-	n = scandir(f->directory, &entries, is_file, alphasort);
-	for (int i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->directory, entries[i]->d_name);
-		unlink(path);
-		free(entries[i]);
-	}
-	if (n >= 0)
-		free(entries);
-	rmdir(f->directory);
-	rmdir(f->state);
-	rmdir(f->base);
+	directory_remove(&f->base);
 	archive_free(f->archive);
 	json_object_put(f->row);
 	free(f);
@@ -189,7 +173,7 @@ static void test_links_are_not_followed(void **state)
 	char *path = NULL;
 
 	assert_int_equal(mkdir(f->state, 0700), 0);
-	assert_int_equal(symlink(f->base, f->directory), 0);
+	assert_int_equal(symlink(f->base.path, f->directory), 0);
 	assert_int_equal(archive_write(f->archive, &notice, f->row, &path), -ENOTDIR);
 	assert_null(path);
 }

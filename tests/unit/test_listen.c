@@ -16,10 +16,11 @@
 #include <sys/un.h>
 
 #include "base/util.h"
+#include "directory.h"
 #include "serve/listen.h"
 
 struct fixture {
-	char directory[32];
+	struct directory directory;
 	char path[64];
 };
 
@@ -27,12 +28,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f || directory_make(&f->directory, "test_listen") < 0)
 		return -1;
-	snprintf(f->directory, sizeof(f->directory), "/tmp/test_listen.XXXXXX");
-	if (!mkdtemp(f->directory))
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/control.sock", f->directory);
+	directory_name(&f->directory, "control.sock", f->path, sizeof(f->path));
 	*state = f;
 	return 0;
 }
@@ -41,8 +39,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	unlink(f->path);
-	rmdir(f->directory);
+	directory_remove(&f->directory);
 	free(f);
 	return 0;
 }

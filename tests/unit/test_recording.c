@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "directory.h"
 #include "random.h"
 #include "recording.h"
 
@@ -40,7 +41,7 @@ static const struct {
 };
 
 struct fixture {
-	char directory[32];
+	struct directory directory;
 	char path[64];
 	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % ARRAY_SIZE(types)] */
 	size_t read;                       /* how many have come back */
@@ -60,12 +61,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f || directory_make(&f->directory, "test_recording") < 0)
 		return -1;
-	snprintf(f->directory, sizeof(f->directory), "/tmp/test_recording.XXXXXX");
-	if (!mkdtemp(f->directory))
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/recording", f->directory);
+	directory_name(&f->directory, "recording", f->path, sizeof(f->path));
 	make_bodies(f);
 	*state = f;
 	return 0;
@@ -75,8 +73,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	unlink(f->path);
-	rmdir(f->directory);
+	directory_remove(&f->directory);
 	free(f);
 	return 0;
 }

@@ -11,11 +11,12 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "directory.h"
 #include "settings.h"
 
 /* A directory of its own with tcpwatchd.conf and tcpwatchd.conf.d in it. */
 struct fixture {
-	char directory[32];
+	struct directory directory;
 	char file[64];
 	char dropins[64];
 };
@@ -24,30 +25,19 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f || directory_make(&f->directory, "test_settings") < 0)
 		return -1;
-	snprintf(f->directory, sizeof(f->directory), "/tmp/test_settings.XXXXXX");
-	if (!mkdtemp(f->directory))
-		return -1;
-	snprintf(f->file, sizeof(f->file), "%s/tcpwatchd.conf", f->directory);
-	snprintf(f->dropins, sizeof(f->dropins), "%s/tcpwatchd.conf.d", f->directory);
+	directory_name(&f->directory, "tcpwatchd.conf", f->file, sizeof(f->file));
+	directory_name(&f->directory, "tcpwatchd.conf.d", f->dropins, sizeof(f->dropins));
 	*state = f;
 	return mkdir(f->dropins, 0700);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"10.conf", "9.conf", "20.conf", ".30.conf", "README"};
 	struct fixture *f = *state;
-	char path[128];
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", f->dropins, names[i]);
-		unlink(path);
-	}
-	unlink(f->file);
-	rmdir(f->dropins);
-	rmdir(f->directory);
+	directory_remove(&f->directory);
 	free(f);
 	return 0;
 }
@@ -232,7 +222,7 @@ static void test_missing_files(void **state)
 	struct settings *s = NULL;
 
 	assert_int_equal(settings_load(f->file, &s), -ENOENT);
-	assert_int_equal(settings_load(f->directory, &s), -EISDIR);
+	assert_int_equal(settings_load(f->directory.path, &s), -EISDIR);
 	rmdir(f->dropins);
 	s = load(f, "");
 	settings_free(s);

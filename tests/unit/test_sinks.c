@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,12 +14,13 @@
 #include "alert/sinks.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "directory.h"
 #include "notice_fixture.h"
 
 #define PATIENCE_NS (20 * NSEC_PER_SEC) /* for what should come long before */
 
 struct fixture {
-	char directory[32];
+	struct directory directory;
 	char config[64], state[64], out[64];
 	sd_event *loop;
 	struct settings *settings;
@@ -31,22 +31,13 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	if (!f)
+	if (!f || directory_make(&f->directory, "test_sinks") < 0 || sd_event_new(&f->loop) < 0)
 		return -1;
-	snprintf(f->directory, sizeof(f->directory), "/tmp/test_sinks.XXXXXX");
-	if (!mkdtemp(f->directory) || sd_event_new(&f->loop) < 0)
-		return -1;
-	snprintf(f->config, sizeof(f->config), "%s/conf", f->directory);
-	snprintf(f->state, sizeof(f->state), "%s/state", f->directory);
-	snprintf(f->out, sizeof(f->out), "%s/out", f->directory);
+	directory_name(&f->directory, "conf", f->config, sizeof(f->config));
+	directory_name(&f->directory, "state", f->state, sizeof(f->state));
+	directory_name(&f->directory, "out", f->out, sizeof(f->out));
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -56,7 +47,7 @@ static int tear_down(void **state)
 	sinks_free(f->sinks);
 	settings_free(f->settings);
 	sd_event_unref(f->loop);
-	nftw(f->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	directory_remove(&f->directory);
 	free(f);
 	return 0;
 }
