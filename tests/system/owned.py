@@ -50,9 +50,8 @@ def fork(do):
     return pid
 
 
-def leak(backlog=128):
+def hoard(s):
     """Accepts one in each step, and never closes."""
-    s = listen(backlog)
     held = []
     say(port=port(s), pid=os.getpid())
     while True:
@@ -61,9 +60,13 @@ def leak(backlog=128):
         say(accepted=len(held))
 
 
+def leak():
+    hoard(listen())
+
+
 def deaf():
-    """The same, and more may wait: deaf BACKLOG."""
-    leak(int(sys.argv[2]))
+    """The same, and so many may wait: deaf BACKLOG."""
+    hoard(listen(int(sys.argv[2])))
 
 
 def rename(name):
@@ -146,13 +149,7 @@ def launch():
 
 def activated():
     rename(b"activated")
-    s = socket.socket(fileno=3)
-    held = []
-    say(port=port(s), pid=os.getpid())
-    while True:
-        step()
-        held.append(s.accept()[0])
-        say(accepted=len(held))
+    hoard(socket.socket(fileno=3))
 
 
 def pool():
