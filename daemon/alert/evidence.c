@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alert/leaders.h"
+#include "base/json.h"
 #include "base/labels.h"
 #include "base/utf8.h"
 #include "base/util.h"
@@ -203,36 +204,7 @@ static void find(struct evidence *e)
 	table_cursor_close(&cursor);
 }
 
-/* JSON. key: a constant, and new in the object. */
-
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	json_object_object_add_ex(object, key, value,
-				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-	add(object, key, json_object_new_uint64(number));
-}
-
-static void add_known(struct json_object *object, const char *key, uint64_t number)
-{
-	add(object, key, number ? json_object_new_uint64(number) : NULL);
-}
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	add(object, key, text && *text ? json_object_new_string(text) : NULL);
-}
-
-static void add_double(struct json_object *object, const char *key, int digits, double value)
-{
-	char text[48];
-
-	snprintf(text, sizeof(text), "%.*f", digits, value);
-	add(object, key, json_object_new_double_s(value, text));
-}
+/* JSON. */
 
 /* Any bytes, cut to what fits; "" stands for not known. */
 static void add_name(struct json_object *object, const char *key, const char *name)
@@ -240,7 +212,7 @@ static void add_name(struct json_object *object, const char *key, const char *na
 	char clean[NAME_MAX_BYTES + 1];
 
 	utf8_clean(name, strlen(name), clean, sizeof(clean));
-	add_text(object, key, clean);
+	json_add_known_text(object, key, clean);
 }
 
 /* "/24" of a prefix, "" of an address. */
@@ -253,7 +225,7 @@ static void add_remote(struct json_object *object, const char *key, const uint64
 
 	inet_ntop(ipv4 ? AF_INET : AF_INET6, ipv4 ? bytes + 12 : bytes, address, sizeof(address));
 	snprintf(text, sizeof(text), "%s%s", address, length);
-	add_text(object, key, text);
+	json_add_text(object, key, text);
 }
 
 /* Who. */
@@ -269,14 +241,14 @@ static void describe_owner(const struct evidence *e, const struct leader *leader
 	const struct owner *owner = owners_get(owners, index);
 	const struct cgroup *cgroup = cgroups_get(model_cgroups(e->model), owner->cgroup);
 
-	add_text(row, "kind", owner_kind_labels[owner->kind]);
-	add_known(row, "pid", owner->pid);
+	json_add_text(row, "kind", owner_kind_labels[owner->kind]);
+	json_add_known(row, "pid", owner->pid);
 	add_name(row, "comm", owner->comm);
-	add(row, "uid", owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
+	json_add(row, "uid", owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
 	add_name(row, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
 	add_name(row, "container", cgroup->container);
 	add_name(row, "cgroup", cgroup->path);
-	add_known(row, "descriptors_max", owners_nofile(owners, index));
+	json_add_known(row, "descriptors_max", owners_nofile(owners, index));
 }
 
 static void describe_remote(const struct evidence *e, const struct leader *leader,
@@ -313,12 +285,12 @@ static void add_leaders(struct json_object *object, const char *key, const char 
 		struct json_object *row = json_object_new_object();
 
 		describe(e, &top[i], row);
-		add_number(row, "connections", top[i].count);
+		json_add_number(row, "connections", top[i].count);
 		other -= top[i].count;
 		json_object_array_add(rows, row);
 	}
-	add(object, key, rows);
-	add_number(object, other_key, other);
+	json_add(object, key, rows);
+	json_add_number(object, other_key, other);
 }
 
 /* How old. */
@@ -351,12 +323,12 @@ static struct json_object *ages_of(struct evidence *e)
 	qsort(e->found, e->count, sizeof(e->found[0]), compare_ages);
 	for (uint32_t i = 0; i < e->count; i++)
 		exact += !!(e->found[i]->flags & CONNECTION_EXACT);
-	add_double(ages, "oldest_seconds", 3, age_at(e, 0));
-	add_double(ages, "upper_quartile_seconds", 3, age_at(e, 0.25));
-	add_double(ages, "median_seconds", 3, age_at(e, 0.5));
-	add_double(ages, "lower_quartile_seconds", 3, age_at(e, 0.75));
-	add_double(ages, "youngest_seconds", 3, age_at(e, 1));
-	add_number(ages, "exact", exact);
+	json_add_decimal(ages, "oldest_seconds", 3, age_at(e, 0));
+	json_add_decimal(ages, "upper_quartile_seconds", 3, age_at(e, 0.25));
+	json_add_decimal(ages, "median_seconds", 3, age_at(e, 0.5));
+	json_add_decimal(ages, "lower_quartile_seconds", 3, age_at(e, 0.75));
+	json_add_decimal(ages, "youngest_seconds", 3, age_at(e, 1));
+	json_add_number(ages, "exact", exact);
 	return ages;
 }
 
@@ -390,10 +362,10 @@ static struct json_object *queues_of(const struct evidence *e)
 		bytes += receive - end;
 	}
 	object = json_object_new_object();
-	add_number(object, "looked_at", known);
-	add_number(object, "unread", unread);
-	add_number(object, "end_unread", ends);
-	add_number(object, "bytes", bytes);
+	json_add_number(object, "looked_at", known);
+	json_add_number(object, "unread", unread);
+	json_add_number(object, "end_unread", ends);
+	json_add_number(object, "bytes", bytes);
 	return object;
 }
 
@@ -426,16 +398,16 @@ static struct json_object *transition(const struct evidence *e, const struct tw_
 	struct json_object *row = json_object_new_object();
 	uint64_t key[2];
 
-	add_double(row, "time", 6,
-		   (double)(event->time_ns + e->calls->offset_ns) / (double)NSEC_PER_SEC);
-	add_text(row, "from", labels_state[event->old_state]);
-	add_text(row, "to", labels_state[event->new_state]);
-	add_number(row, "local_port", event->sport);
+	json_add_decimal(row, "time", 6,
+			 (double)(event->time_ns + e->calls->offset_ns) / (double)NSEC_PER_SEC);
+	json_add_text(row, "from", labels_state[event->old_state]);
+	json_add_text(row, "to", labels_state[event->new_state]);
+	json_add_number(row, "local_port", event->sport);
 	remote_key(event->family == AF_INET6, event->daddr, key);
 	add_remote(row, "remote", key, "");
-	add_number(row, "remote_port", event->dport);
-	add_text(row, "error", event->error ? strerrorname_np(event->error) : NULL);
-	add_known(row, "pid", event->flags & TW_EVENT_PROCESS ? event->pid : 0);
+	json_add_number(row, "remote_port", event->dport);
+	json_add_known_text(row, "error", event->error ? strerrorname_np(event->error) : NULL);
+	json_add_known(row, "pid", event->flags & TW_EVENT_PROCESS ? event->pid : 0);
 	return row;
 }
 
@@ -470,8 +442,8 @@ static struct json_object *sysctls_of(const struct evidence *e, uint32_t wanted)
 		if (!(wanted & l->known & TW_SYSCTL_BIT(i)))
 			continue;
 		row = json_object_new_object();
-		add_text(row, "name", labels_sysctl[i]);
-		add_number(row, "value", l->values[i]);
+		json_add_text(row, "name", labels_sysctl[i]);
+		json_add_number(row, "value", l->values[i]);
 		json_object_array_add(rows, row);
 	}
 	return rows;
@@ -483,23 +455,23 @@ static struct json_object *collect(struct evidence *e, const struct notice *noti
 	struct json_object *object = json_object_new_object();
 
 	find(e);
-	add_double(object, "count", 3, notice->value);
-	add_double(object, "threshold", 3, notice->threshold);
+	json_add_decimal(object, "count", 3, notice->value);
+	json_add_decimal(object, "threshold", 3, notice->threshold);
 	if (notice->limit > 0)
-		add_double(object, "limit", 3, notice->limit);
+		json_add_decimal(object, "limit", 3, notice->limit);
 	else
-		add(object, "limit", NULL);
-	add_number(object, "looked_at", e->walked);
-	add_number(object, "found", e->count);
-	add(object, "whole", json_object_new_boolean(e->whole));
-	add(object, "ages", ages_of(e));
+		json_add(object, "limit", NULL);
+	json_add_number(object, "looked_at", e->walked);
+	json_add_number(object, "found", e->count);
+	json_add(object, "whole", json_object_new_boolean(e->whole));
+	json_add(object, "ages", ages_of(e));
 	add_leaders(object, "owners", "owners_other", e, key_of_owner, describe_owner);
 	add_leaders(object, "remotes", "remotes_other", e, key_of_remote, describe_remote);
 	add_leaders(object, "prefixes", "prefixes_other", e, key_of_prefix, describe_prefix);
-	add(object, "transitions", transitions_of(e));
-	add(object, "sysctls", sysctls_of(e, subject->sysctls));
+	json_add(object, "transitions", transitions_of(e));
+	json_add(object, "sysctls", sysctls_of(e, subject->sysctls));
 	/* last: asking may move what was found */
-	add(object, "recv_queue", queues_of(e));
+	json_add(object, "recv_queue", queues_of(e));
 	return object;
 }
 

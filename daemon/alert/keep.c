@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/util.h"
 
 #define VERSION 1
@@ -26,11 +27,6 @@ static void read_boot(char boot[static BOOT_SIZE])
 
 /* Writing. */
 
-static void add(struct json_object *object, const char *name, struct json_object *value)
-{
-	json_object_object_add(object, name, value);
-}
-
 static struct json_object *hex_of(const void *bytes, size_t size)
 {
 	char text[KEY_SIZE];
@@ -44,14 +40,14 @@ static struct json_object *row_of(const struct rules_rule *rule, const struct ru
 {
 	struct json_object *row = json_object_new_object();
 
-	add(row, "name", json_object_new_string(rule->alert.member.name));
-	add(row, "key", hex_of(&target->key, sizeof(target->key)));
-	add(row, "comm", hex_of(target->comm, sizeof(target->comm)));
-	add(row, "id", json_object_new_uint64(target->id));
-	add(row, "since_ns", json_object_new_uint64(target->state.since_ns));
-	add(row, "told_ns", json_object_new_uint64(target->state.told_ns));
-	add(row, "value", json_object_new_double(target->state.value));
-	add(row, "limit", json_object_new_double(target->state.limit));
+	json_add_text(row, "name", rule->alert.member.name);
+	json_add(row, "key", hex_of(&target->key, sizeof(target->key)));
+	json_add(row, "comm", hex_of(target->comm, sizeof(target->comm)));
+	json_add_number(row, "id", target->id);
+	json_add_number(row, "since_ns", target->state.since_ns);
+	json_add_number(row, "told_ns", target->state.told_ns);
+	json_add(row, "value", json_object_new_double(target->state.value));
+	json_add(row, "limit", json_object_new_double(target->state.limit));
 	return row;
 }
 
@@ -61,8 +57,8 @@ static struct json_object *document_of(const struct rules *rules)
 	char boot[BOOT_SIZE];
 
 	read_boot(boot);
-	add(document, "version", json_object_new_int(VERSION));
-	add(document, "boot", json_object_new_string(boot));
+	json_add(document, "version", json_object_new_int(VERSION));
+	json_add_text(document, "boot", boot);
 	for (size_t i = 0; i < rules_count(rules); i++) {
 		const struct rules_rule *rule = rules_at(rules, i);
 
@@ -70,7 +66,7 @@ static struct json_object *document_of(const struct rules *rules)
 			if (rule->targets[j].state.status == RULE_FIRING && rule->targets[j].told)
 				json_object_array_add(rows, row_of(rule, &rule->targets[j]));
 	}
-	add(document, "alerts", rows);
+	json_add(document, "alerts", rows);
 	return document;
 }
 

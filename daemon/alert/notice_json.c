@@ -4,21 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/util.h"
 
 #include <tcpwatch/control.h>
-
-/* key: a constant, and new in the object. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	json_object_object_add_ex(object, key, value,
-				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
-}
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	add(object, key, json_object_new_string(text));
-}
 
 /* Without digits that mean nothing: json-c itself writes 17 in all. */
 static void add_value(struct json_object *object, const char *key, double value)
@@ -26,13 +15,7 @@ static void add_value(struct json_object *object, const char *key, double value)
 	char text[40];
 
 	snprintf(text, sizeof(text), "%.10g", value);
-	add(object, key, json_object_new_double_s(value, text));
-}
-
-/* 0 stands for none. */
-static void add_known(struct json_object *object, const char *key, uint64_t number)
-{
-	add(object, key, number ? json_object_new_uint64(number) : NULL);
+	json_add(object, key, json_object_new_double_s(value, text));
 }
 
 static void add_time(struct json_object *object, const char *key, uint64_t unix_ns)
@@ -40,7 +23,7 @@ static void add_time(struct json_object *object, const char *key, uint64_t unix_
 	char text[NOTICE_TIME_SIZE];
 
 	notice_time(unix_ns, text);
-	add(object, key, unix_ns ? json_object_new_string(text) : NULL);
+	json_add(object, key, unix_ns ? json_object_new_string(text) : NULL);
 }
 
 /* In hexadecimal: a number of 64 bits is too long for many a reader of JSON. */
@@ -49,7 +32,7 @@ static void add_id(struct json_object *object, uint64_t id)
 	char text[17];
 
 	snprintf(text, sizeof(text), "%016" PRIx64, id);
-	add_text(object, "id", text);
+	json_add_text(object, "id", text);
 }
 
 void notice_time(uint64_t unix_ns, char text[static NOTICE_TIME_SIZE])
@@ -70,28 +53,28 @@ struct json_object *notice_json(const struct notice *notice)
 
 	if (!row)
 		return NULL;
-	add_text(row, "name", notice->name);
-	add_text(row, "status", notice_status_labels[notice->status]);
-	add_text(row, "severity", notice_severity_labels[notice->severity]);
-	add_text(row, "scope", notice->scope);
-	add_text(row, "target", notice->target);
-	add_text(row, "source", notice->source);
+	json_add_text(row, "name", notice->name);
+	json_add_text(row, "status", notice_status_labels[notice->status]);
+	json_add_text(row, "severity", notice_severity_labels[notice->severity]);
+	json_add_text(row, "scope", notice->scope);
+	json_add_text(row, "target", notice->target);
+	json_add_text(row, "source", notice->source);
 	add_value(row, "value", notice->value);
 	add_value(row, "threshold", notice->threshold);
 	if (notice->limit > 0)
 		add_value(row, "limit", notice->limit);
 	else
-		add(row, "limit", NULL);
+		json_add(row, "limit", NULL);
 	add_time(row, "since", notice->since_unix_ns);
 	add_time(row, "resolved", notice->resolved_unix_ns);
-	add(row, "repeat", json_object_new_boolean(notice->repeat));
-	add(row, "held_back", json_object_new_uint64(notice->held_back));
-	add_text(row, "summary", notice->summary);
-	add_known(row, "netns", notice->netns);
-	add_known(row, "port", notice->port);
-	add_known(row, "pid", notice->pid);
+	json_add(row, "repeat", json_object_new_boolean(notice->repeat));
+	json_add_number(row, "held_back", notice->held_back);
+	json_add_text(row, "summary", notice->summary);
+	json_add_known(row, "netns", notice->netns);
+	json_add_known(row, "port", notice->port);
+	json_add_known(row, "pid", notice->pid);
 	add_id(row, notice->id);
-	add(row, "evidence", json_object_get(notice->evidence));
+	json_add(row, "evidence", json_object_get(notice->evidence));
 	return row;
 }
 
@@ -102,16 +85,15 @@ struct json_object *notice_json_abroad(const struct notice *notice, const char *
 
 	if (!row)
 		return NULL;
-	add_text(row, "host", host);
-	add_text(row, "version", TW_VERSION);
-	add(row, "evidence_file", file ? json_object_new_string(file) : NULL);
+	json_add_text(row, "host", host);
+	json_add_text(row, "version", TW_VERSION);
+	json_add_known_text(row, "evidence_file", file);
 	return row;
 }
 
 char *notice_json_text(struct json_object *object)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(object, JSON_TEXT);
 
 	return text ? strdup(text) : NULL;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alert/notice_json.h"
+#include "base/json.h"
 #include "base/util.h"
 
 struct entry {
@@ -53,24 +54,18 @@ struct roll *roll_free(struct roll *r)
 
 /* One alert, as the API's postableAlert. */
 
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add_ex(object, key, json_object_new_string(text),
-				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
-}
-
 static struct json_object *labels_of(const struct notice *n, const char *host)
 {
 	struct json_object *labels = json_object_new_object();
 
 	if (!labels)
 		return NULL;
-	add_text(labels, "alertname", n->name);
-	add_text(labels, "severity", notice_severity_labels[n->severity]);
-	add_text(labels, "scope", n->scope);
-	add_text(labels, "target", n->target);
-	add_text(labels, "source", n->source);
-	add_text(labels, "instance", host);
+	json_add_text(labels, "alertname", n->name);
+	json_add_text(labels, "severity", notice_severity_labels[n->severity]);
+	json_add_text(labels, "scope", n->scope);
+	json_add_text(labels, "target", n->target);
+	json_add_text(labels, "source", n->source);
+	json_add_text(labels, "instance", host);
 	return labels;
 }
 
@@ -87,8 +82,8 @@ static struct json_object *annotations_of(const struct notice *n, const char *ho
 		 "more%s%s.",
 		 n->source, n->target, host, n->value, n->threshold, file ? ", and so does " : "",
 		 file ? file : "");
-	add_text(annotations, "summary", n->summary);
-	add_text(annotations, "description", description);
+	json_add_text(annotations, "summary", n->summary);
+	json_add_text(annotations, "description", description);
 	return annotations;
 }
 
@@ -100,9 +95,9 @@ static struct json_object *alert_of(const struct notice *n, const char *host, co
 	if (!alert)
 		return NULL;
 	notice_time(n->since_unix_ns, since);
-	json_object_object_add(alert, "labels", labels_of(n, host));
-	json_object_object_add(alert, "annotations", annotations_of(n, host, file));
-	add_text(alert, "startsAt", since);
+	json_add(alert, "labels", labels_of(n, host));
+	json_add(alert, "annotations", annotations_of(n, host, file));
+	json_add_text(alert, "startsAt", since);
 	return alert;
 }
 

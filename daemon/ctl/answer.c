@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "ctl/client.h"
@@ -122,8 +123,7 @@ static int put_json(struct json_object *object, const char *text, size_t length)
 	if (is_plain(text, length)) {
 		fwrite(text, 1, length, stdout);
 	} else {
-		text = json_object_to_json_string_length(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+		text = json_object_to_json_string_length(object, JSON_TEXT, &length);
 		r = text ? print_json(stdout, text, length) : -ENOMEM;
 	}
 	if (r < 0)
@@ -160,8 +160,7 @@ int answer_own_json(struct json_object *object)
 {
 	_cleanup_(answer_put) struct json_object *own = object;
 	size_t length;
-	const char *text = json_object_to_json_string_length(
-		own, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	const char *text = json_object_to_json_string_length(own, JSON_TEXT, &length);
 	int r = put_json(own, text, length);
 
 	return r < 0 ? exit_code(r) : answer_end();

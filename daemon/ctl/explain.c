@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "ctl/answer.h"
@@ -55,25 +56,20 @@ static void put_topic(struct print *p, const struct topic *topic)
 	}
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, json_object_new_string(text));
-}
-
 static struct json_object *topic_json(const struct topic *topic)
 {
 	struct json_object *object = json_object_new_object(), *entries = json_object_new_array();
 
-	add_text(object, "topic", topic->name);
-	add_text(object, "summary", topic->summary);
+	json_add_text(object, "topic", topic->name);
+	json_add_text(object, "summary", topic->summary);
 	for (const struct topic_entry *e = topic->entries; e->label; e++) {
 		struct json_object *entry = json_object_new_object();
 
-		add_text(entry, "label", e->label);
-		add_text(entry, "text", e->text);
+		json_add_text(entry, "label", e->label);
+		json_add_text(entry, "text", e->text);
 		json_object_array_add(entries, entry);
 	}
-	json_object_object_add(object, "entries", entries);
+	json_add(object, "entries", entries);
 	return object;
 }
 
@@ -102,7 +98,7 @@ static struct json_object *list_json(void)
 
 	add_names(topics, topics_states, topics_state_count);
 	add_names(topics, topics_other, topics_other_count);
-	json_object_object_add(object, "topics", topics);
+	json_add(object, "topics", topics);
 	return object;
 }
 

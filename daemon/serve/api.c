@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "serve/api.h"
 #include "serve/bulletin.h"
 #include "serve/doctor.h"
@@ -37,10 +38,7 @@ static void answer_json(struct http_request *request, unsigned status, struct js
 	char *body = NULL;
 	int length;
 
-	length = asprintf(
-		&body, "%s\n",
-		json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
+	length = asprintf(&body, "%s\n", json_object_to_json_string_ext(document, JSON_TEXT));
 	json_object_put(document);
 	if (length >= 0)
 		http_answer(request, status, "application/json", body, (size_t)length);
@@ -214,7 +212,7 @@ static void on_resync(struct http_request *request, void *userdata)
 		return;
 	}
 	document = json_object_new_object();
-	json_object_object_add(document, "resync", json_object_new_string("started"));
+	json_add_text(document, "resync", "started");
 	answer_json(request, 202, document);
 }
 
@@ -231,9 +229,7 @@ static void on_doctor_row(const struct doctor_row *row, void *userdata)
 	struct json_object *object = doctor_json(row);
 	struct text *body = userdata;
 
-	text_printf(body, "%s\n",
-		    json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								   JSON_C_TO_STRING_NOSLASHESCAPE));
+	text_printf(body, "%s\n", json_object_to_json_string_ext(object, JSON_TEXT));
 	json_object_put(object);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/labels.h"
 #include "base/util.h"
 #include "serve/measures.h"
@@ -600,12 +601,6 @@ int doctor_examine(struct model *m, const struct serve_status *status, uint64_t 
 	return 0;
 }
 
-/* NULL and "" become null. */
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text && *text ? json_object_new_string(text) : NULL);
-}
-
 struct json_object *doctor_json(const struct doctor_row *row)
 {
 	static const char *const labels[] = {
@@ -615,13 +610,12 @@ struct json_object *doctor_json(const struct doctor_row *row)
 	};
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "name", row->name);
-	json_object_object_add(object, "netns",
-			       row->netns ? json_object_new_uint64(row->netns) : NULL);
-	add_text(object, "value", row->value);
-	add_text(object, "recommended", row->recommended);
-	add_text(object, "level", labels[row->level]);
-	add_text(object, "what", row->what);
-	add_text(object, "finding", row->finding);
+	json_add_text(object, "name", row->name);
+	json_add_known(object, "netns", row->netns);
+	json_add_known_text(object, "value", row->value);
+	json_add_known_text(object, "recommended", row->recommended);
+	json_add_text(object, "level", labels[row->level]);
+	json_add_text(object, "what", row->what);
+	json_add_known_text(object, "finding", row->finding);
 	return object;
 }

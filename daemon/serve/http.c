@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <json-c/json.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "serve/http.h"
 
@@ -216,10 +216,8 @@ static char *json_error(const char *message)
 	char *body = NULL;
 
 	utf8_clean(message, strlen(message), clean, sizeof(clean));
-	json_object_object_add(error, "error", json_object_new_string(clean));
-	if (asprintf(&body, "%s\n",
-		     json_object_to_json_string_ext(
-			     error, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0)
+	json_add_text(error, "error", clean);
+	if (asprintf(&body, "%s\n", json_object_to_json_string_ext(error, JSON_TEXT)) < 0)
 		body = NULL;
 	json_object_put(error);
 	return body;

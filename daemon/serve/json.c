@@ -10,32 +10,6 @@
 
 #include <tcpwatch/control.h>
 
-/* key: a constant, and new in the object. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	json_object_object_add_ex(object, key, value,
-				  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
-}
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	add(object, key, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-	add(object, key, json_object_new_uint64(number));
-}
-
-/* With as many digits after the point: json-c itself writes 17 in all. */
-static struct json_object *decimal(int digits, double value)
-{
-	char text[40];
-
-	snprintf(text, sizeof(text), "%.*f", digits, value);
-	return json_object_new_double_s(value, text);
-}
-
 static double age_seconds(uint64_t entered_ns, uint64_t now_ns)
 {
 	return now_ns > entered_ns ? (double)(now_ns - entered_ns) / (double)NSEC_PER_SEC : 0;
@@ -47,17 +21,17 @@ static void add_address(struct json_object *object, const char *key, bool ipv6,
 	char text[INET6_ADDRSTRLEN];
 
 	inet_ntop(ipv6 ? AF_INET6 : AF_INET, address, text, sizeof(text));
-	add_text(object, key, text);
+	json_add_text(object, key, text);
 }
 
 static void add_addresses(struct json_object *object, bool ipv6, const uint8_t local[16],
 			  uint16_t local_port, const uint8_t remote[16], uint16_t remote_port)
 {
-	add_text(object, "family", ipv6 ? "ipv6" : "ipv4");
+	json_add_text(object, "family", ipv6 ? "ipv6" : "ipv4");
 	add_address(object, "local", ipv6, local);
-	add_number(object, "local_port", local_port);
+	json_add_number(object, "local_port", local_port);
 	add_address(object, "remote", ipv6, remote);
-	add_number(object, "remote_port", remote_port);
+	json_add_number(object, "remote_port", remote_port);
 }
 
 static void add_comm(struct json_object *object, const char comm[TW_COMM_SIZE])
@@ -65,13 +39,7 @@ static void add_comm(struct json_object *object, const char comm[TW_COMM_SIZE])
 	char clean[UTF8_CLEAN_SIZE(TW_COMM_SIZE)];
 
 	utf8_clean(comm, strnlen(comm, TW_COMM_SIZE), clean, sizeof(clean));
-	add(object, "comm", *clean ? json_object_new_string(clean) : NULL);
-}
-
-/* 0 stands for not known. */
-static void add_known(struct json_object *object, const char *key, uint64_t number)
-{
-	add(object, key, number ? json_object_new_uint64(number) : NULL);
+	json_add_known_text(object, "comm", clean);
 }
 
 /* Any bytes; "" stands for not known. */
@@ -80,7 +48,7 @@ static void add_name(struct json_object *object, const char *key, const char *na
 	char clean[UTF8_CLEAN_SIZE(TW_CGROUP_PATH_SIZE)];
 
 	utf8_clean(name, strlen(name), clean, sizeof(clean));
-	add(object, key, *clean ? json_object_new_string(clean) : NULL);
+	json_add_known_text(object, key, clean);
 }
 
 static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32_t uid,
@@ -88,10 +56,10 @@ static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32
 {
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "kind", owner_kind_labels[kind]);
-	add_known(object, "pid", pid);
+	json_add_text(object, "kind", owner_kind_labels[kind]);
+	json_add_known(object, "pid", pid);
 	add_comm(object, comm);
-	add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
+	json_add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
 	add_name(object, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
 	add_name(object, "slice", cgroup->slice);
 	add_name(object, "container", cgroup->container);
@@ -125,20 +93,20 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	struct json_object *object = json_object_new_object();
 	bool counted = port && port->counted;
 
-	add_number(object, "netns", row->netns);
+	json_add_number(object, "netns", row->netns);
 	add_address(object, "local", row->family == AF_INET6, row->saddr);
-	add_number(object, "local_port", row->port);
-	add_text(object, "family", row->family == AF_INET6 ? "ipv6" : "ipv4");
-	add_number(object, "syn_queue", row->syn_queue);
-	add_number(object, "accept_queue", row->accept_queue);
-	add_number(object, "backlog", row->backlog);
-	add(object, "syn_received_total", counted ? json_object_new_uint64(port->syns) : NULL);
-	add(object, "syn_rate", counted ? decimal(3, port->syn_rate) : NULL);
-	add(object, "cookies_sent_rate", decimal(3, cookies_rate(m, row->netns)));
-	add_known(object, "holders", row->holders);
-	add(object, "owner",
-	    owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
-		       row->comm, cgroups_get(model_cgroups(m), row->cgroup)));
+	json_add_number(object, "local_port", row->port);
+	json_add_text(object, "family", row->family == AF_INET6 ? "ipv6" : "ipv4");
+	json_add_number(object, "syn_queue", row->syn_queue);
+	json_add_number(object, "accept_queue", row->accept_queue);
+	json_add_number(object, "backlog", row->backlog);
+	json_add(object, "syn_received_total", counted ? json_object_new_uint64(port->syns) : NULL);
+	json_add(object, "syn_rate", counted ? json_decimal(3, port->syn_rate) : NULL);
+	json_add_decimal(object, "cookies_sent_rate", 3, cookies_rate(m, row->netns));
+	json_add_known(object, "holders", row->holders);
+	json_add(object, "owner",
+		 owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
+			    row->comm, cgroups_get(model_cgroups(m), row->cgroup)));
 	return object;
 }
 
@@ -164,17 +132,17 @@ struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns)
 	struct json_object *row = json_object_new_object();
 	bool process = event->flags & TW_EVENT_PROCESS;
 
-	add(row, "time", unix_time(event->time_ns + offset_ns));
-	add_number(row, "cookie", event->cookie);
-	add_number(row, "netns", event->netns);
-	add_text(row, "from", labels_state[event->old_state]);
-	add_text(row, "to", labels_state[event->new_state]);
+	json_add(row, "time", unix_time(event->time_ns + offset_ns));
+	json_add_number(row, "cookie", event->cookie);
+	json_add_number(row, "netns", event->netns);
+	json_add_text(row, "from", labels_state[event->old_state]);
+	json_add_text(row, "to", labels_state[event->new_state]);
 	add_addresses(row, event->family == AF_INET6, event->saddr, event->sport, event->daddr,
 		      event->dport);
-	add(row, "error", error_name(event->error));
-	add(row, "pid", process ? json_object_new_uint64(event->pid) : NULL);
+	json_add(row, "error", error_name(event->error));
+	json_add(row, "pid", process ? json_object_new_uint64(event->pid) : NULL);
 	add_comm(row, process ? event->comm : (const char[TW_COMM_SIZE]){0});
-	add_number(row, "uid", event->uid);
+	json_add_number(row, "uid", event->uid);
 	return row;
 }
 
@@ -182,7 +150,7 @@ struct json_object *json_missed(uint64_t count)
 {
 	struct json_object *row = json_object_new_object();
 
-	add_number(row, "missed", count);
+	json_add_number(row, "missed", count);
 	return row;
 }
 
@@ -191,7 +159,7 @@ static struct json_object *states_of(const uint64_t counts[TW_STATE_SLOTS])
 	struct json_object *states = json_object_new_object();
 
 	FOR_EACH_STATE(state)
-		add_number(states, labels_state[state], counts[state]);
+		json_add_number(states, labels_state[state], counts[state]);
 	return states;
 }
 
@@ -201,14 +169,14 @@ static struct json_object *top_row(enum dimension by, const char *key, int kind,
 	struct json_object *object = json_object_new_object();
 	bool dated = row->oldest_ns != UINT64_MAX;
 
-	add_text(object, "by", dimension_words[by]);
-	add_text(object, "key", key);
-	add(object, "kind", kind < 0 ? NULL : json_object_new_string(owner_kind_labels[kind]));
-	add_number(object, "connections", row->connections);
-	add(object, "share", decimal(4, of ? (double)row->connections / (double)of : 0));
-	add(object, "oldest_seconds",
-	    dated ? decimal(3, age_seconds(row->oldest_ns, now_ns)) : NULL);
-	add(object, "states", states_of(row->states));
+	json_add_text(object, "by", dimension_words[by]);
+	json_add_text(object, "key", key);
+	json_add(object, "kind", kind < 0 ? NULL : json_object_new_string(owner_kind_labels[kind]));
+	json_add_number(object, "connections", row->connections);
+	json_add_decimal(object, "share", 4, of ? (double)row->connections / (double)of : 0);
+	json_add(object, "oldest_seconds",
+		 dated ? json_decimal(3, age_seconds(row->oldest_ns, now_ns)) : NULL);
+	json_add(object, "states", states_of(row->states));
 	return object;
 }
 
@@ -218,7 +186,7 @@ struct json_object *json_top(enum dimension by, const char *name, const struct r
 	struct json_object *object = top_row(by, name, dimension_kind(by, &row->key), row, of,
 					     now_ns);
 
-	add_known(object, "processes", row->members);
+	json_add_known(object, "processes", row->members);
 	return object;
 }
 
@@ -228,9 +196,9 @@ struct json_object *json_top_others(enum dimension by, const struct rank *rank, 
 	const struct rank_row *others = rank_others(rank);
 	struct json_object *object = top_row(by, "other", -1, others, of, now_ns);
 
-	add(object, "processes", NULL);
-	add_number(object, "keys", others->members);
-	add(object, "keys_all", json_object_new_boolean(!rank_overflowed(rank)));
+	json_add(object, "processes", NULL);
+	json_add_number(object, "keys", others->members);
+	json_add(object, "keys_all", json_object_new_boolean(!rank_overflowed(rank)));
 	return object;
 }
 
@@ -239,7 +207,7 @@ static struct json_object *rates_of(const struct stats *stats)
 	struct json_object *rates = json_object_new_object();
 
 	FOR_EACH_STATE(state)
-		add(rates, labels_state[state], decimal(3, stats_rate(stats, state)));
+		json_add_decimal(rates, labels_state[state], 3, stats_rate(stats, state));
 	return rates;
 }
 
@@ -251,8 +219,8 @@ static struct json_object *oldest_of(const struct table *table, uint64_t now_ns)
 		const struct connection *c = table_oldest(table, state);
 		bool present = c && !(c->flags & CONNECTION_GONE);
 
-		add(ages, labels_state[state],
-		    present ? decimal(3, age_seconds(c->entered_ns, now_ns)) : NULL);
+		json_add(ages, labels_state[state],
+			 present ? json_decimal(3, age_seconds(c->entered_ns, now_ns)) : NULL);
 	}
 	return ages;
 }
@@ -271,8 +239,8 @@ static struct json_object *namespaces_of(const struct netns_table *namespaces)
 		FOR_EACH_STATE(state)
 			counts[state] = netns_connections(n, state);
 		row = json_object_new_object();
-		add_number(row, "netns", n->inum);
-		add(row, "states", states_of(counts));
+		json_add_number(row, "netns", n->inum);
+		json_add(row, "states", states_of(counts));
 		json_object_array_add(rows, row);
 	}
 	return rows;
@@ -282,9 +250,9 @@ static struct json_object *events_of(const struct stats *stats)
 {
 	struct json_object *events = json_object_new_object();
 
-	add_number(events, "received", stats->events);
-	add_number(events, "lost", stats_lost(stats));
-	add_number(events, "malformed", stats->events_malformed);
+	json_add_number(events, "received", stats->events);
+	json_add_number(events, "lost", stats_lost(stats));
+	json_add_number(events, "malformed", stats->events_malformed);
 	return events;
 }
 
@@ -304,7 +272,7 @@ static struct json_object *owner_kinds_of(const struct model *m)
 			counts[owners_get(owners, i)->kind] += owners_connections(owners, i, state);
 	}
 	for (unsigned kind = 0; kind < OWNER_KINDS_COUNT; kind++)
-		add_number(kinds, owner_kind_labels[kind], counts[kind]);
+		json_add_number(kinds, owner_kind_labels[kind], counts[kind]);
 	return kinds;
 }
 
@@ -313,12 +281,12 @@ static struct json_object *passes_of(const struct model *m, const struct serve_s
 {
 	struct json_object *passes = json_object_new_object();
 
-	add_number(passes, "count", status->passes);
-	add_number(passes, "last_changes", model_pass_changes(m));
-	add(passes, "last_seconds",
-	    decimal(6, (double)status->last_pass_ns / (double)NSEC_PER_SEC));
-	add(passes, "last_cpu_seconds",
-	    decimal(6, (double)status->last_pass_cost_ns / (double)NSEC_PER_SEC));
+	json_add_number(passes, "count", status->passes);
+	json_add_number(passes, "last_changes", model_pass_changes(m));
+	json_add_decimal(passes, "last_seconds", 6,
+			 (double)status->last_pass_ns / (double)NSEC_PER_SEC);
+	json_add_decimal(passes, "last_cpu_seconds", 6,
+			 (double)status->last_pass_cost_ns / (double)NSEC_PER_SEC);
 	return passes;
 }
 
@@ -330,11 +298,11 @@ static struct json_object *resync_of(const struct serve_status *status)
 
 	for (size_t i = 0; i < RESYNC_CAUSE_COUNT; i++)
 		count += status->resyncs[i];
-	add_number(resync, "count", count);
-	add_number(resync, "last_drift", status->last_drift.total);
-	add_text(resync, "last_cause", any ? resync_cause_labels[status->last_cause] : "none");
-	add(resync, "last_seconds",
-	    decimal(6, (double)status->last_resync_ns / (double)NSEC_PER_SEC));
+	json_add_number(resync, "count", count);
+	json_add_number(resync, "last_drift", status->last_drift.total);
+	json_add_text(resync, "last_cause", any ? resync_cause_labels[status->last_cause] : "none");
+	json_add_decimal(resync, "last_seconds", 6,
+			 (double)status->last_resync_ns / (double)NSEC_PER_SEC);
 	return resync;
 }
 
@@ -360,10 +328,10 @@ static struct json_object *syn_of(const struct tw_source_summary *sources, bool 
 	double rate = sources->syns ? (double)sources->syns / seconds : 0;
 	double share = (double)sources->top_syns / (double)sources->syns;
 
-	add(syn, "rate", counted ? decimal(3, rate) : NULL);
-	add_number(syn, "prefixes", sources->prefixes);
-	add(syn, "top_prefix", prefix_of(sources));
-	add(syn, "top_share", sources->top_syns ? decimal(3, share) : NULL);
+	json_add(syn, "rate", counted ? json_decimal(3, rate) : NULL);
+	json_add_number(syn, "prefixes", sources->prefixes);
+	json_add(syn, "top_prefix", prefix_of(sources));
+	json_add(syn, "top_share", sources->top_syns ? json_decimal(3, share) : NULL);
 	return syn;
 }
 
@@ -372,8 +340,8 @@ static struct json_object *alerts_of(const struct alerts *alerts)
 	struct json_object *object = json_object_new_object();
 	const struct rules *rules = alerts ? alerts_rules(alerts) : NULL;
 
-	add_number(object, "pending", rules ? rules_targets(rules, RULE_PENDING) : 0);
-	add_number(object, "firing", rules ? rules_targets(rules, RULE_FIRING) : 0);
+	json_add_number(object, "pending", rules ? rules_targets(rules, RULE_PENDING) : 0);
+	json_add_number(object, "firing", rules ? rules_targets(rules, RULE_FIRING) : 0);
 	return object;
 }
 
@@ -386,31 +354,31 @@ static void add_counts(struct json_object *object, const struct model *m)
 				model_connections(m, state, NETNS_IPV6);
 		sum += counts[state];
 	}
-	add_number(object, "connections", sum);
-	add_number(object, "untracked", model_untracked(m));
-	add(object, "states", states_of(counts));
+	json_add_number(object, "connections", sum);
+	json_add_number(object, "untracked", model_untracked(m));
+	json_add(object, "states", states_of(counts));
 }
 
 struct json_object *json_status(struct model *m, const struct serve_status *status, uint64_t now_ns)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "version", TW_VERSION);
-	add_text(object, "mode", status->mode);
-	add_text(object, "mode_reason", status->mode_reason);
-	add_text(object, "kernel", status->kernel);
-	add(object, "uptime_seconds", decimal(3, age_seconds(status->start_ns, now_ns)));
+	json_add_text(object, "version", TW_VERSION);
+	json_add_text(object, "mode", status->mode);
+	json_add_text(object, "mode_reason", status->mode_reason);
+	json_add_text(object, "kernel", status->kernel);
+	json_add_decimal(object, "uptime_seconds", 3, age_seconds(status->start_ns, now_ns));
 	add_counts(object, m);
-	add(object, "rates", rates_of(model_stats(m)));
-	add(object, "oldest_seconds", oldest_of(model_table(m), now_ns));
-	add(object, "namespaces", namespaces_of(model_netns(m)));
-	add(object, "events", events_of(model_stats(m)));
-	add(object, "owners", owner_kinds_of(m));
-	add(object, "resync", resync_of(status));
-	add(object, "passes", passes_of(m, status));
-	add(object, "syn_accounting", json_object_new_boolean(status->syn_accounting));
-	add(object, "syn", syn_of(model_syn_sources(m), status->syn_accounting));
-	add(object, "alerts", alerts_of(status->alerts));
+	json_add(object, "rates", rates_of(model_stats(m)));
+	json_add(object, "oldest_seconds", oldest_of(model_table(m), now_ns));
+	json_add(object, "namespaces", namespaces_of(model_netns(m)));
+	json_add(object, "events", events_of(model_stats(m)));
+	json_add(object, "owners", owner_kinds_of(m));
+	json_add(object, "resync", resync_of(status));
+	json_add(object, "passes", passes_of(m, status));
+	json_add(object, "syn_accounting", json_object_new_boolean(status->syn_accounting));
+	json_add(object, "syn", syn_of(model_syn_sources(m), status->syn_accounting));
+	json_add(object, "alerts", alerts_of(status->alerts));
 	return object;
 }
 
@@ -431,7 +399,7 @@ static void add_member(struct json_object *section, const struct conf_row *row, 
 
 	if (!json_object_object_get_ex(section, row->key, &list)) {
 		list = json_object_new_array();
-		add(section, row->key, list);
+		json_add(section, row->key, list);
 	}
 	if (!row->nothing || strcmp(text, row->nothing))
 		json_object_array_add(list, json_object_new_string(text));
@@ -445,9 +413,9 @@ static void add_setting(const char *name, const struct conf_row *row, const char
 	if (row->type == CONF_LIST)
 		add_member(section, row, text);
 	else if (row->type == CONF_COUNT)
-		add_number(section, row->key, strtoull(text, NULL, 10));
+		json_add_number(section, row->key, strtoull(text, NULL, 10));
 	else
-		add_text(section, row->key, text);
+		json_add_text(section, row->key, text);
 }
 
 struct json_object *json_settings(const struct settings *settings)

@@ -7,15 +7,11 @@
 #ifndef SERVE_JSON_H
 #define SERVE_JSON_H
 
-#include <json-c/json.h>
-
+#include "base/json.h"
 #include "model/model.h"
 #include "serve/dimension.h"
 #include "serve/status.h"
 #include "settings.h"
-
-/* How values become text. */
-#define JSON_TEXT (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* The owner in a row of /v1/connections. */
 struct json_object *json_owner(const struct model *m, uint32_t index);
