@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "alert/evidence.h"
 
-#include <arpa/inet.h>
-#include <inttypes.h>
 #include <string.h>
 
+#include "alert/aim.h"
 #include "alert/leaders.h"
+#include "alert/remote.h"
 #include "base/json.h"
 #include "base/labels.h"
 #include "base/utf8.h"
@@ -13,18 +13,7 @@
 
 #define FOUND_MAX LEADERS_MAX /* connections of the target that are looked at */
 #define WALK_MAX 20000U       /* and of the others on the way to them */
-#define IPV6_BYTES 8          /* of a /64 */
 #define NAME_MAX_BYTES 256    /* of the name of a unit, a container or a control group */
-
-/* Which connections are meant. */
-struct aim {
-	uint32_t states, kinds; /* masks of TW_STATE_BIT() and of 1 << enum owner_kind */
-	uint32_t netns, pid;    /* 0: any */
-	uint16_t sport;
-	uint64_t cgroup;
-	bool remote; /* that of the key below */
-	uint64_t remote_key[2];
-};
 
 struct evidence {
 	struct model *model;
@@ -36,81 +25,6 @@ struct evidence {
 	const struct connection *found[FOUND_MAX];
 	struct leaders *leaders;
 };
-
-#define S(name) TW_STATE_BIT(TW_##name)
-#define C(name) TW_SYSCTL_BIT(TW_SYSCTL_##name)
-#define KEEPALIVE (C(TCP_KEEPALIVE_TIME) | C(TCP_KEEPALIVE_INTVL) | C(TCP_KEEPALIVE_PROBES))
-#define BACKLOG (C(SOMAXCONN) | C(TCP_MAX_SYN_BACKLOG) | C(TCP_SYNCOOKIES) | C(TCP_SYNACK_RETRIES))
-#define PORTS (C(IP_LOCAL_PORT_RANGE) | C(IP_LOCAL_RESERVED_PORTS) | C(TCP_TW_REUSE))
-#define ANY_KIND UINT32_MAX
-
-/* What an alert on it is about, and which settings bear on that. */
-static const struct subject {
-	const char *source;
-	uint32_t states, kinds, sysctls;
-} subjects[] = {
-	{"established", S(ESTABLISHED), ANY_KIND, KEEPALIVE},
-	{"syn_sent", S(SYN_SENT), ANY_KIND, C(TCP_SYN_RETRIES) | PORTS},
-	{"syn_recv", S(SYN_RECV), ANY_KIND, BACKLOG},
-	{"fin_wait1", S(FIN_WAIT1), ANY_KIND, C(TCP_MAX_ORPHANS)},
-	{"fin_wait2", S(FIN_WAIT2), ANY_KIND, C(TCP_FIN_TIMEOUT) | C(TCP_MAX_ORPHANS)},
-	{"time_wait", S(TIME_WAIT), ANY_KIND, C(TCP_MAX_TW_BUCKETS) | PORTS},
-	{"close", S(CLOSE), ANY_KIND, 0},
-	{"close_wait", S(CLOSE_WAIT), ANY_KIND, KEEPALIVE},
-	{"last_ack", S(LAST_ACK), ANY_KIND, C(TCP_MAX_ORPHANS)},
-	{"listen", S(LISTEN), ANY_KIND, C(SOMAXCONN)},
-	{"closing", S(CLOSING), ANY_KIND, C(TCP_MAX_ORPHANS)},
-	{"syn_queue", S(SYN_RECV), ANY_KIND, BACKLOG},
-	{"syn_rate", S(SYN_RECV), ANY_KIND, BACKLOG},
-	{"syn_cookies", S(SYN_RECV), ANY_KIND, BACKLOG},
-	{"accept_queue", S(ESTABLISHED) | S(CLOSE_WAIT), 1U << OWNER_KIND_UNACCEPTED,
-	 C(SOMAXCONN) | C(TCP_ABORT_ON_OVERFLOW)},
-	{"ephemeral_ports",
-	 S(SYN_SENT) | S(ESTABLISHED) | S(FIN_WAIT1) | S(FIN_WAIT2) | S(TIME_WAIT) | S(CLOSE_WAIT),
-	 ANY_KIND, PORTS | C(TCP_MAX_TW_BUCKETS)},
-	{"connect_failures", S(SYN_SENT), ANY_KIND, C(TCP_SYN_RETRIES) | PORTS},
-};
-
-static const struct subject *subject_of(const char *source)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(subjects); i++)
-		if (!strcmp(subjects[i].source, source))
-			return &subjects[i];
-	return NULL;
-}
-
-/* Keys. An IPv4 address is the same, whichever socket has it: v4-mapped, as in RFC 4291. */
-
-static void remote_key(bool ipv6, const uint8_t address[16], uint64_t ret[2])
-{
-	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
-
-	if (ipv6)
-		memcpy(bytes, address, sizeof(bytes));
-	else
-		memcpy(bytes + 12, address, 4);
-	memcpy(ret, bytes, sizeof(bytes));
-}
-
-static bool is_ipv4(const uint64_t key[2])
-{
-	struct in6_addr address;
-
-	memcpy(&address, key, sizeof(address));
-	return IN6_IS_ADDR_V4MAPPED(&address);
-}
-
-static void prefix_key(const uint64_t remote[2], uint64_t ret[2])
-{
-	uint8_t bytes[16];
-
-	memcpy(bytes, remote, sizeof(bytes));
-	if (is_ipv4(remote))
-		bytes[15] = 0;
-	else
-		memset(bytes + IPV6_BYTES, 0, sizeof(bytes) - IPV6_BYTES);
-	memcpy(ret, bytes, sizeof(bytes));
-}
 
 typedef void key_fn(const struct connection *c, uint64_t ret[2]);
 
@@ -124,69 +38,13 @@ static void key_of_prefix(const struct connection *c, uint64_t ret[2])
 	uint64_t remote[2];
 
 	key_of_remote(c, remote);
-	prefix_key(remote, ret);
+	remote_prefix(remote, ret);
 }
 
 static void key_of_owner(const struct connection *c, uint64_t ret[2])
 {
 	ret[0] = c->owner;
 	ret[1] = 0;
-}
-
-/* Which connections. */
-
-/* "192.0.2.1", perhaps with words behind it. */
-static bool read_remote(const char *target, uint64_t ret[2])
-{
-	char text[INET6_ADDRSTRLEN];
-	size_t length = strcspn(target, " ");
-	uint8_t address[16];
-
-	if (length >= sizeof(text))
-		return false;
-	snprintf(text, sizeof(text), "%.*s", (int)length, target);
-	if (inet_pton(AF_INET, text, address) == 1)
-		remote_key(false, address, ret);
-	else if (inet_pton(AF_INET6, text, address) == 1)
-		remote_key(true, address, ret);
-	else
-		return false;
-	return true;
-}
-
-static void take_aim(struct aim *aim, const struct notice *notice, const struct subject *subject)
-{
-	*aim = (struct aim){
-		.states = subject->states,
-		.kinds = subject->kinds,
-		.netns = notice->netns,
-		.pid = notice->pid,
-		.sport = notice->port,
-		.cgroup = notice->cgroup,
-	};
-	aim->remote = !strcmp(notice->scope, "remote") &&
-		      read_remote(notice->target, aim->remote_key);
-}
-
-static bool is_of_owner(const struct aim *aim, const struct owner *owner)
-{
-	return aim->kinds & (1U << owner->kind) && (!aim->pid || owner->pid == aim->pid) &&
-	       (!aim->cgroup || owner->cgroup == aim->cgroup);
-}
-
-static bool is_meant(const struct evidence *e, const struct connection *c)
-{
-	const struct aim *aim = &e->aim;
-	uint64_t key[2];
-
-	if (aim->sport && c->sport != aim->sport)
-		return false;
-	if (aim->netns && netns_at(model_netns(e->model), c->netns)->inum != aim->netns)
-		return false;
-	key_of_remote(c, key);
-	if (aim->remote && memcmp(key, aim->remote_key, sizeof(key)) != 0)
-		return false;
-	return is_of_owner(aim, owners_get(model_owners(e->model), c->owner));
 }
 
 static void find(struct evidence *e)
@@ -197,7 +55,7 @@ static void find(struct evidence *e)
 	table_cursor_open(model_table(e->model), e->aim.states, &cursor);
 	while (e->walked < WALK_MAX && e->count < FOUND_MAX && (c = table_cursor_next(&cursor))) {
 		e->walked++;
-		if (!(c->flags & CONNECTION_GONE) && is_meant(e, c))
+		if (!(c->flags & CONNECTION_GONE) && aim_hits(&e->aim, e->model, c))
 			e->found[e->count++] = c;
 	}
 	e->whole = !c;
@@ -215,16 +73,11 @@ static void add_name(struct json_object *object, const char *key, const char *na
 	json_add_known_text(object, key, clean);
 }
 
-/* "/24" of a prefix, "" of an address. */
-static void add_remote(struct json_object *object, const char *key, const uint64_t remote[2],
-		       const char *length)
+static void add_remote(struct json_object *object, const char *key, const uint64_t remote[2])
 {
-	char address[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 4];
-	const uint8_t *bytes = (const uint8_t *)remote;
-	bool ipv4 = is_ipv4(remote);
+	char text[REMOTE_TEXT_SIZE];
 
-	inet_ntop(ipv4 ? AF_INET : AF_INET6, ipv4 ? bytes + 12 : bytes, address, sizeof(address));
-	snprintf(text, sizeof(text), "%s%s", address, length);
+	remote_format(remote, text);
 	json_add_text(object, key, text);
 }
 
@@ -255,14 +108,17 @@ static void describe_remote(const struct evidence *e, const struct leader *leade
 			    struct json_object *row)
 {
 	(void)e;
-	add_remote(row, "remote", leader->key, "");
+	add_remote(row, "remote", leader->key);
 }
 
 static void describe_prefix(const struct evidence *e, const struct leader *leader,
 			    struct json_object *row)
 {
+	char text[REMOTE_TEXT_SIZE];
+
 	(void)e;
-	add_remote(row, "prefix", leader->key, is_ipv4(leader->key) ? "/24" : "/64");
+	remote_format_prefix(leader->key, text);
+	json_add_text(row, "prefix", text);
 }
 
 /* Those that have most, and how many connections the rest has. */
@@ -334,7 +190,8 @@ static struct json_object *ages_of(struct evidence *e)
 
 /* States in which the peer's FIN has come: until the program has read the end, it counts as a byte
  * of the receive queue (tcp_diag_get_info()). */
-#define STATES_ENDED (S(CLOSE_WAIT) | S(LAST_ACK) | S(CLOSING))
+#define STATES_ENDED \
+	(TW_STATE_BIT(TW_CLOSE_WAIT) | TW_STATE_BIT(TW_LAST_ACK) | TW_STATE_BIT(TW_CLOSING))
 
 /* What the program has not read, of some spread over all ages. */
 static struct json_object *queues_of(const struct evidence *e)
@@ -371,28 +228,6 @@ static struct json_object *queues_of(const struct evidence *e)
 
 /* What went on. */
 
-static bool concerns(const struct evidence *e, const struct tw_event *event)
-{
-	const struct aim *aim = &e->aim;
-	const struct connection *c = table_find(model_table(e->model), event->cookie);
-	struct owner owner = {.pid = event->pid, .cgroup = event->cgroup};
-	uint64_t key[2];
-
-	if ((aim->netns && event->netns != aim->netns) ||
-	    (aim->sport && event->sport != aim->sport))
-		return false;
-	remote_key(event->family == AF_INET6, event->daddr, key);
-	if (aim->remote && memcmp(key, aim->remote_key, sizeof(key)) != 0)
-		return false;
-	if (!aim->pid && !aim->cgroup)
-		return TW_STATE_BIT(event->new_state) & aim->states ||
-		       TW_STATE_BIT(event->old_state) & aim->states;
-	if (c)
-		owner = *owners_get(model_owners(e->model), c->owner);
-	return (!aim->pid || owner.pid == aim->pid) &&
-	       (!aim->cgroup || owner.cgroup == aim->cgroup);
-}
-
 static struct json_object *transition(const struct evidence *e, const struct tw_event *event)
 {
 	struct json_object *row = json_object_new_object();
@@ -404,7 +239,7 @@ static struct json_object *transition(const struct evidence *e, const struct tw_
 	json_add_text(row, "to", labels_state[event->new_state]);
 	json_add_number(row, "local_port", event->sport);
 	remote_key(event->family == AF_INET6, event->daddr, key);
-	add_remote(row, "remote", key, "");
+	add_remote(row, "remote", key);
 	json_add_number(row, "remote_port", event->dport);
 	json_add_known_text(row, "error", event->error ? strerrorname_np(event->error) : NULL);
 	json_add_known(row, "pid", event->flags & TW_EVENT_PROCESS ? event->pid : 0);
@@ -420,13 +255,13 @@ static struct json_object *transitions_of(const struct evidence *e)
 	for (size_t back = 0; (event = recent_get(model_recent(e->model), back)) &&
 			      json_object_array_length(rows) < EVIDENCE_TRANSITIONS;
 	     back++)
-		if (concerns(e, event))
+		if (aim_hits_event(&e->aim, e->model, event))
 			json_object_array_add(rows, transition(e, event));
 	return rows;
 }
 
 /* Of the target's namespace; where there are several, of that of the oldest connection. */
-static struct json_object *sysctls_of(const struct evidence *e, uint32_t wanted)
+static struct json_object *sysctls_of(const struct evidence *e)
 {
 	const struct netns_table *t = model_netns(e->model);
 	struct json_object *rows = json_object_new_array();
@@ -439,7 +274,7 @@ static struct json_object *sysctls_of(const struct evidence *e, uint32_t wanted)
 	for (unsigned i = 0; i < TW_SYSCTL_COUNT; i++) {
 		struct json_object *row;
 
-		if (!(wanted & l->known & TW_SYSCTL_BIT(i)))
+		if (!(e->aim.sysctls & l->known & TW_SYSCTL_BIT(i)))
 			continue;
 		row = json_object_new_object();
 		json_add_text(row, "name", labels_sysctl[i]);
@@ -449,8 +284,7 @@ static struct json_object *sysctls_of(const struct evidence *e, uint32_t wanted)
 	return rows;
 }
 
-static struct json_object *collect(struct evidence *e, const struct notice *notice,
-				   const struct subject *subject)
+static struct json_object *collect(struct evidence *e, const struct notice *notice)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -469,7 +303,7 @@ static struct json_object *collect(struct evidence *e, const struct notice *noti
 	add_leaders(object, "remotes", "remotes_other", e, key_of_remote, describe_remote);
 	add_leaders(object, "prefixes", "prefixes_other", e, key_of_prefix, describe_prefix);
 	json_add(object, "transitions", transitions_of(e));
-	json_add(object, "sysctls", sysctls_of(e, subject->sysctls));
+	json_add(object, "sysctls", sysctls_of(e));
 	/* last: asking may move what was found */
 	json_add(object, "recv_queue", queues_of(e));
 	return object;
@@ -478,17 +312,15 @@ static struct json_object *collect(struct evidence *e, const struct notice *noti
 struct json_object *evidence_collect(struct model *m, const struct notice *notice,
 				     const struct evidence_calls *calls, uint64_t now_ns)
 {
-	const struct subject *subject = subject_of(notice->source);
 	_cleanup_free_ struct evidence *e = calloc(1, sizeof(*e));
 	struct json_object *object;
 
-	if (!e || !subject || leaders_new(&e->leaders) < 0)
+	if (!e || !aim_take(notice, &e->aim) || leaders_new(&e->leaders) < 0)
 		return NULL;
 	e->model = m;
 	e->calls = calls;
 	e->now_ns = now_ns;
-	take_aim(&e->aim, notice, subject);
-	object = collect(e, notice, subject);
+	object = collect(e, notice);
 	leaders_free(e->leaders);
 	return object;
 }
