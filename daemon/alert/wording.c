@@ -6,17 +6,13 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "alert/peers.h"
 #include "base/labels.h"
 #include "base/quantity.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
 #define ADDRESS_SIZE (INET6_ADDRSTRLEN + 8) /* with brackets and a port */
-/* Connections that are looked through for the peers of one process: a few milliseconds. */
-#define PEERS_WALK_MAX 20000U
-#define PEERS_MAX                                                                       \
-	1024U /* distinct peers that are told apart: more is a scan whatever the number \
-	       */
 
 /* What it means that many connections are in a state. */
 static const char *const state_meanings[TW_STATE_SLOTS] = {
@@ -134,65 +130,14 @@ void wording_target(struct model *m, const struct rules_rule *rule,
 	}
 }
 
-/* Peers: the distinct destinations of a process's connections. */
-
-struct peers {
-	uint64_t hashes[2 * PEERS_MAX]; /* open addressing; 0: free */
-	size_t count;
-	bool more;
-	struct tally_key first;
-};
-
-static uint64_t hash_of(const struct connection *c)
-{
-	uint64_t words[2], hash;
-
-	memcpy(words, c->daddr, sizeof(words));
-	hash = (words[0] * UINT64_C(0x9e3779b97f4a7c15) ^ words[1] ^ c->dport) *
-	       UINT64_C(0xd6e8feb86659fd93);
-	return hash ? hash : 1;
-}
-
-static void note_peer(struct peers *p, const struct connection *c)
-{
-	uint64_t hash = hash_of(c);
-	size_t i = hash >> 40 & (2 * PEERS_MAX - 1);
-
-	while (p->hashes[i] && p->hashes[i] != hash)
-		i = (i + 1) & (2 * PEERS_MAX - 1);
-	if (p->hashes[i])
-		return;
-	if (p->count == PEERS_MAX) {
-		p->more = true;
-		return;
-	}
-	p->hashes[i] = hash;
-	if (p->count++)
-		return;
-	p->first.port = c->dport;
-	p->first.family = c->flags & CONNECTION_IPV6 ? AF_INET6 : AF_INET;
-	memcpy(p->first.address, c->daddr, sizeof(p->first.address));
-}
-
-static void find_peers(struct model *m, unsigned state, uint64_t pid, struct peers *p)
-{
-	struct table_cursor cursor;
-	struct connection *c;
-
-	*p = (struct peers){0};
-	table_cursor_open(model_table(m), TW_STATE_BIT(state), &cursor);
-	for (unsigned i = 0; i < PEERS_WALK_MAX && (c = table_cursor_next(&cursor)); i++)
-		if (owners_get(model_owners(m), c->owner)->pid == pid)
-			note_peer(p, c);
-	table_cursor_close(&cursor);
-}
+/* Sentences, by source. */
 
 static void add_peers(struct model *m, uint64_t pid, char *text)
 {
 	char address[ADDRESS_SIZE];
 	struct peers peers;
 
-	find_peers(m, TW_SYN_SENT, pid, &peers);
+	peers_of(m, TW_SYN_SENT, pid, &peers);
 	if (!peers.count)
 		return;
 	format_address(&peers.first, true, address);
@@ -205,8 +150,6 @@ static void add_peers(struct model *m, uint64_t pid, char *text)
 		    ": to %s%zu different peers, such as %s: a scan, or a network that is down",
 		    peers.more ? "more than " : "", peers.count, address);
 }
-
-/* Sentences, by source. */
 
 static void add_threshold(const struct rules_rule *rule, const struct rules_target *target,
 			  char *text)
