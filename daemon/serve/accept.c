@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/metrics.h"
+#include "serve/exposition.h"
 
 /* A media range of the header, such as "application/openmetrics-text;version=1.0.0;q=0.5". */
 struct range {
@@ -82,7 +83,7 @@ static bool is_type(const struct range *range, const char *type)
 	return range->length == strlen(type) && !strncasecmp(range->type, type, range->length);
 }
 
-enum metrics_format metrics_format_of(const char *accept)
+enum exposition_format exposition_format_of(const char *accept)
 {
 	unsigned text = 0, openmetrics = 0;
 	struct range range;
@@ -97,5 +98,5 @@ enum metrics_format metrics_format_of(const char *accept)
 			 is_type(&range, "*/*"))
 			text = range.quality > text ? range.quality : text;
 	}
-	return openmetrics > text ? METRICS_OPENMETRICS : METRICS_TEXT;
+	return openmetrics > text ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT;
 }

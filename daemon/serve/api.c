@@ -251,7 +251,7 @@ static void on_doctor(struct http_request *request, void *userdata)
 static void on_metrics(struct http_request *request, void *userdata)
 {
 	struct api *api = userdata;
-	enum metrics_format format = metrics_format_of(http_header(request, "Accept"));
+	enum exposition_format format = exposition_format_of(http_header(request, "Accept"));
 	_cleanup_text_ struct text page = {0};
 	struct metrics_input input;
 
@@ -266,7 +266,7 @@ static void on_metrics(struct http_request *request, void *userdata)
 	};
 	metrics_page(&input, format, &page);
 	if (!page.error)
-		http_answer(request, 200, metrics_content_type(format), TAKE_PTR(page.data),
+		http_answer(request, 200, exposition_content_type(format), TAKE_PTR(page.data),
 			    page.length);
 }
 

@@ -1,35 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/labels.h"
 #include "base/util.h"
+#include "serve/exposition.h"
 #include "serve/metrics.h"
 #include "serve/process.h"
 
 #include <tcpwatch/control.h>
 
-#define LABELS_SIZE 512 /* bytes; the longest has the name of a rule and a target */
-
 struct page {
 	const struct metrics_input *input;
-	enum metrics_format format;
-	struct text *text;
+	struct exposition out;
 	const struct family *family; /* the one being written */
 	struct process process;
 	const struct listener_port *fullest[METRICS_TOP_MAX];
 	size_t fullest_count;
 };
 
-enum type { GAUGE, COUNTER, HISTOGRAM, GAUGE_HISTOGRAM };
-
 struct family {
-	const char *name; /* without the _total of a counter */
-	enum type type;
-	const char *unit; /* the name's last word; "" where it is a plain number */
-	const char *help;
+	const char *name; /* the following four: as exposition_begin() has them */
+	enum exposition_type type;
+	const char *unit, *help;
 	void (*emit)(struct page *p);
 	bool (*wanted)(const struct metrics_input *input); /* NULL: always */
 	size_t field; /* offset of a uint64_t in what emit() looks at, where it serves several */
@@ -63,46 +57,6 @@ static const struct transition {
 	{TW_CLOSE_WAIT, TW_CLOSE},       {TW_LAST_ACK, TW_CLOSE},
 };
 
-static void sample_name(struct page *p, const char *suffix, const char *labels, va_list arguments)
-{
-	char text[LABELS_SIZE];
-
-	text_printf(p->text, "%s%s", p->family->name, suffix);
-	if (!labels)
-		return;
-	vsnprintf(text, sizeof(text), labels, arguments);
-	text_printf(p->text, "{%s}", text);
-}
-
-static const char *suffix_of(const struct family *family)
-{
-	return family->type == COUNTER ? "_total" : "";
-}
-
-/* One sample; labels is a format, or NULL for none. */
-static void integer(struct page *p, uint64_t value, const char *labels, ...) _printf_(3, 4);
-static void number(struct page *p, double value, const char *labels, ...) _printf_(3, 4);
-
-static void integer(struct page *p, uint64_t value, const char *labels, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, labels);
-	sample_name(p, suffix_of(p->family), labels, arguments);
-	va_end(arguments);
-	text_printf(p->text, " %" PRIu64 "\n", value);
-}
-
-static void number(struct page *p, double value, const char *labels, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, labels);
-	sample_name(p, suffix_of(p->family), labels, arguments);
-	va_end(arguments);
-	text_printf(p->text, " %.15g\n", value);
-}
-
 static double seconds_of(uint64_t ns)
 {
 	return (double)ns / (double)NSEC_PER_SEC;
@@ -112,24 +66,25 @@ static void emit_connections(struct page *p)
 {
 	FOR_EACH_STATE(state) {
 		for (unsigned family = 0; family < NETNS_FAMILIES; family++)
-			integer(p, model_connections(p->input->model, state, family),
-				"state=\"%s\",family=\"%s\"", labels_state[state],
-				family_labels[family]);
+			exposition_integer(&p->out,
+					   model_connections(p->input->model, state, family),
+					   "state=\"%s\",family=\"%s\"", labels_state[state],
+					   family_labels[family]);
 	}
 }
 
 static void emit_node_exporter(struct page *p)
 {
 	FOR_EACH_STATE(state)
-		integer(p,
-			model_connections(p->input->model, state, NETNS_IPV4) +
-				model_connections(p->input->model, state, NETNS_IPV6),
-			"state=\"%s\"", labels_state[state]);
+		exposition_integer(&p->out,
+				   model_connections(p->input->model, state, NETNS_IPV4) +
+					   model_connections(p->input->model, state, NETNS_IPV6),
+				   "state=\"%s\"", labels_state[state]);
 }
 
 static void emit_untracked(struct page *p)
 {
-	integer(p, model_untracked(p->input->model), NULL);
+	exposition_integer(&p->out, model_untracked(p->input->model), NULL);
 }
 
 static uint64_t all_transitions(const struct stats *stats)
@@ -152,36 +107,11 @@ static void emit_transitions(struct page *p)
 		const struct transition *t = &transitions[i];
 		uint64_t count = stats->transitions[t->from][t->to];
 
-		integer(p, count, "from=\"%s\",to=\"%s\"", labels_state[t->from],
-			labels_state[t->to]);
+		exposition_integer(&p->out, count, "from=\"%s\",to=\"%s\"", labels_state[t->from],
+				   labels_state[t->to]);
 		other -= count;
 	}
-	integer(p, other, "from=\"other\",to=\"other\"");
-}
-
-/* OpenMetrics 1.0 wants a canonical float, "1.0"; Prometheus' own format has always had "1". */
-static void bucket(struct page *p, const char *state, double bound, uint64_t count)
-{
-	char le[32];
-
-	snprintf(le, sizeof(le), "%g", bound);
-	if (p->format == METRICS_OPENMETRICS && !strpbrk(le, ".e"))
-		snprintf(le, sizeof(le), "%g.0", bound);
-	text_printf(p->text, "%s_bucket{state=\"%s\",le=\"%s\"} %" PRIu64 "\n", p->family->name,
-		    state, le, count);
-}
-
-/* What ends a histogram: the bucket of all, their sum and their number. */
-static void bucket_end(struct page *p, const char *state, double sum, uint64_t count)
-{
-	const char *name = p->family->name;
-	bool gauge = p->format == METRICS_OPENMETRICS && p->family->type == GAUGE_HISTOGRAM;
-	const char *prefix = gauge ? "g" : "";
-
-	text_printf(p->text, "%s_bucket{state=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, state,
-		    count);
-	text_printf(p->text, "%s_%ssum{state=\"%s\"} %.15g\n", name, prefix, state, sum);
-	text_printf(p->text, "%s_%scount{state=\"%s\"} %" PRIu64 "\n", name, prefix, state, count);
+	exposition_integer(&p->out, other, "from=\"other\",to=\"other\"");
 }
 
 static void emit_durations(struct page *p)
@@ -192,9 +122,11 @@ static void emit_durations(struct page *p)
 
 		for (size_t i = 0; i < DURATION_BOUNDS; i++) {
 			count += h->buckets[i];
-			bucket(p, labels_state[state], duration_bounds[i], count);
+			exposition_bucket(&p->out, "state", labels_state[state], duration_bounds[i],
+					  count);
 		}
-		bucket_end(p, labels_state[state], h->sum, count + h->buckets[DURATION_BOUNDS]);
+		exposition_bucket_end(&p->out, "state", labels_state[state], h->sum,
+				      count + h->buckets[DURATION_BOUNDS]);
 	}
 }
 
@@ -213,10 +145,12 @@ static void emit_ages(struct page *p)
 		for (unsigned i = 0; i < AGE_BOUNDS; i++) {
 			uint64_t younger = tracked - ages_older(model_ages(m), state, i);
 
-			bucket(p, labels_state[state], (double)age_bounds_seconds[i],
-			       younger < count ? younger : count);
+			exposition_bucket(&p->out, "state", labels_state[state],
+					  (double)age_bounds_seconds[i],
+					  younger < count ? younger : count);
 		}
-		bucket_end(p, labels_state[state], count ? (double)usec / 1e6 : 0, count);
+		exposition_bucket_end(&p->out, "state", labels_state[state],
+				      count ? (double)usec / 1e6 : 0, count);
 	}
 }
 
@@ -229,22 +163,9 @@ static void emit_oldest(struct page *p)
 		uint64_t now = p->input->now_ns;
 		bool present = c && !(c->flags & CONNECTION_GONE) && c->entered_ns < now;
 
-		number(p, present ? seconds_of(now - c->entered_ns) : 0, "state=\"%s\"",
-		       labels_state[state]);
+		exposition_number(&p->out, present ? seconds_of(now - c->entered_ns) : 0,
+				  "state=\"%s\"", labels_state[state]);
 	}
-}
-
-/* As both formats want a label's value. */
-static void escape(const char *text, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (; *text && used + 3 <= size; text++) {
-		if (*text == '\\' || *text == '"' || *text == '\n')
-			out[used++] = '\\';
-		out[used++] = *text == '\n' ? 'n' : *text;
-	}
-	out[used] = '\0';
 }
 
 static void emit_owner(struct page *p, const char *name, const char *kind,
@@ -252,9 +173,9 @@ static void emit_owner(struct page *p, const char *name, const char *kind,
 {
 	char escaped[2 * DIMENSION_NAME_SIZE];
 
-	escape(name, escaped, sizeof(escaped));
+	exposition_escape(name, escaped, sizeof(escaped));
 	FOR_EACH_STATE(state)
-		text_printf(p->text,
+		text_printf(p->out.text,
 			    "%s{state=\"%s\",owner=\"%s\",owner_kind=\"%s\"} %" PRIu64 "\n",
 			    p->family->name, labels_state[state], escaped, kind, states[state]);
 }
@@ -277,60 +198,61 @@ static void emit_owners(struct page *p)
 static void emit_connect_failures(struct page *p)
 {
 	for (size_t i = 0; i < CONNECT_FAILURE_COUNT; i++)
-		integer(p, model_stats(p->input->model)->connect_failures[i], "reason=\"%s\"",
-			connect_failure_labels[i]);
+		exposition_integer(&p->out, model_stats(p->input->model)->connect_failures[i],
+				   "reason=\"%s\"", connect_failure_labels[i]);
 }
 
 static void emit_closed(struct page *p)
 {
 	for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
-		integer(p, model_stats(p->input->model)->closed[i], "reason=\"%s\"",
-			close_reason_labels[i]);
+		exposition_integer(&p->out, model_stats(p->input->model)->closed[i],
+				   "reason=\"%s\"", close_reason_labels[i]);
 }
 
 static void emit_events(struct page *p)
 {
-	integer(p, model_stats(p->input->model)->events, NULL);
+	exposition_integer(&p->out, model_stats(p->input->model)->events, NULL);
 }
 
 static void emit_events_malformed(struct page *p)
 {
-	integer(p, model_stats(p->input->model)->events_malformed, NULL);
+	exposition_integer(&p->out, model_stats(p->input->model)->events_malformed, NULL);
 }
 
 static void emit_events_lost(struct page *p)
 {
 	for (unsigned i = 0; i < EVENT_LOSSES; i++)
-		integer(p, model_stats(p->input->model)->events_lost[i], "reason=\"%s\"",
-			event_loss_labels[i]);
+		exposition_integer(&p->out, model_stats(p->input->model)->events_lost[i],
+				   "reason=\"%s\"", event_loss_labels[i]);
 }
 
 static void emit_resyncs(struct page *p)
 {
 	for (size_t i = 0; i < RESYNC_CAUSE_COUNT; i++)
-		integer(p, p->input->status->resyncs[i], "cause=\"%s\"", resync_cause_labels[i]);
+		exposition_integer(&p->out, p->input->status->resyncs[i], "cause=\"%s\"",
+				   resync_cause_labels[i]);
 }
 
 static void emit_resync_drift(struct page *p)
 {
 	FOR_EACH_STATE(state)
-		integer(p, p->input->status->last_drift.by_state[state], "state=\"%s\"",
-			labels_state[state]);
+		exposition_integer(&p->out, p->input->status->last_drift.by_state[state],
+				   "state=\"%s\"", labels_state[state]);
 }
 
 static void emit_resync_duration(struct page *p)
 {
-	number(p, seconds_of(p->input->status->last_resync_ns), NULL);
+	exposition_number(&p->out, seconds_of(p->input->status->last_resync_ns), NULL);
 }
 
 static void emit_table_entries(struct page *p)
 {
-	integer(p, table_size(model_table(p->input->model)), NULL);
+	exposition_integer(&p->out, table_size(model_table(p->input->model)), NULL);
 }
 
 static void emit_table_capacity(struct page *p)
 {
-	integer(p, table_capacity(model_table(p->input->model)), NULL);
+	exposition_integer(&p->out, table_capacity(model_table(p->input->model)), NULL);
 }
 
 static void emit_namespaces(struct page *p)
@@ -340,7 +262,7 @@ static void emit_namespaces(struct page *p)
 
 	for (size_t i = 0; i < netns_count(namespaces); i++)
 		count += netns_at(namespaces, i)->inum != 0;
-	integer(p, count, NULL);
+	exposition_integer(&p->out, count, NULL);
 }
 
 static uint64_t field_of(const struct page *p, const void *values)
@@ -362,11 +284,11 @@ static void emit_listeners(struct page *p)
 	for (size_t i = 0; i < p->fullest_count; i++) {
 		uint64_t value = field_of(p, p->fullest[i]);
 
-		integer(p, value, "netns=\"%u\",port=\"%u\"", p->fullest[i]->netns,
-			p->fullest[i]->port);
+		exposition_integer(&p->out, value, "netns=\"%u\",port=\"%u\"", p->fullest[i]->netns,
+				   p->fullest[i]->port);
 		other -= value;
 	}
-	integer(p, other, "netns=\"other\",port=\"other\"");
+	exposition_integer(&p->out, other, "netns=\"other\",port=\"other\"");
 }
 
 /* Of struct tw_port_count. */
@@ -378,27 +300,28 @@ static void emit_segments(struct page *p)
 	const struct segments_slot *slots = segments_slots(segments, &count);
 
 	for (size_t i = 0; i < count; i++)
-		integer(p, field_of(p, &slots[i].count), "port=\"%u\"", slots[i].port);
-	integer(p, field_of(p, &rest), "port=\"other\"");
+		exposition_integer(&p->out, field_of(p, &slots[i].count), "port=\"%u\"",
+				   slots[i].port);
+	exposition_integer(&p->out, field_of(p, &rest), "port=\"other\"");
 }
 
 static void emit_syn_accounting(struct page *p)
 {
-	integer(p, p->input->status->syn_accounting, NULL);
+	exposition_integer(&p->out, p->input->status->syn_accounting, NULL);
 }
 
 /* Of struct tw_netstat. */
 static void emit_netstat(struct page *p)
 {
-	integer(p, field_of(p, model_netstat_sums(p->input->model)), NULL);
+	exposition_integer(&p->out, field_of(p, model_netstat_sums(p->input->model)), NULL);
 }
 
 static void emit_request_queue_full(struct page *p)
 {
 	const struct tw_netstat *sums = model_netstat_sums(p->input->model);
 
-	integer(p, sums->request_queue_full_cookies, "action=\"cookies\"");
-	integer(p, sums->request_queue_full_drops, "action=\"drop\"");
+	exposition_integer(&p->out, sums->request_queue_full_cookies, "action=\"cookies\"");
+	exposition_integer(&p->out, sums->request_queue_full_drops, "action=\"drop\"");
 }
 
 static const struct rules *rules_of(const struct metrics_input *input)
@@ -427,12 +350,12 @@ static void emit_active_of(struct page *p, const struct rules_rule *rule)
 		}
 		named++;
 		alerts_target(p->input->status->alerts, rule, &rule->targets[i], target);
-		escape(target, escaped, sizeof(escaped));
-		integer(p, 1, "alert=\"%s\",severity=\"%s\",target=\"%s\"", rule->alert.member.name,
-			severity, escaped);
+		exposition_escape(target, escaped, sizeof(escaped));
+		exposition_integer(&p->out, 1, "alert=\"%s\",severity=\"%s\",target=\"%s\"",
+				   rule->alert.member.name, severity, escaped);
 	}
-	integer(p, rest, "alert=\"%s\",severity=\"%s\",target=\"other\"", rule->alert.member.name,
-		severity);
+	exposition_integer(&p->out, rest, "alert=\"%s\",severity=\"%s\",target=\"other\"",
+			   rule->alert.member.name, severity);
 }
 
 static void emit_active(struct page *p)
@@ -449,8 +372,8 @@ static void emit_rules(struct page *p)
 	const struct rules *rules = rules_of(p->input);
 
 	for (size_t i = 0; i < rules_count(rules); i++)
-		integer(p, field_of(p, rules_at(rules, i)), "alert=\"%s\"",
-			rules_at(rules, i)->alert.member.name);
+		exposition_integer(&p->out, field_of(p, rules_at(rules, i)), "alert=\"%s\"",
+				   rules_at(rules, i)->alert.member.name);
 }
 
 static void emit_unfollowed(struct page *p)
@@ -460,8 +383,9 @@ static void emit_unfollowed(struct page *p)
 	for (size_t i = 0; i < rules_count(rules); i++) {
 		const struct rules_rule *rule = rules_at(rules, i);
 
-		integer(p, rule->unfollowed + (rule->gauge ? gauge_other(rule->gauge) : 0),
-			"alert=\"%s\"", rule->alert.member.name);
+		exposition_integer(&p->out,
+				   rule->unfollowed + (rule->gauge ? gauge_other(rule->gauge) : 0),
+				   "alert=\"%s\"", rule->alert.member.name);
 	}
 }
 
@@ -483,7 +407,7 @@ static bool watches_ports(const struct metrics_input *input)
 
 static void emit_ports(struct page *p)
 {
-	number(p, gauge_fullest(ports_gauge(p->input)), NULL);
+	exposition_number(&p->out, gauge_fullest(ports_gauge(p->input)), NULL);
 }
 
 static bool kernel_counts_programs(const struct metrics_input *input)
@@ -496,8 +420,8 @@ static void emit_program_seconds(struct page *p)
 	const struct serve_status *status = p->input->status;
 
 	for (size_t i = 0; i < status->program_count; i++)
-		number(p, seconds_of(status->programs[i].run_ns), "program=\"%s\"",
-		       status->programs[i].name);
+		exposition_number(&p->out, seconds_of(status->programs[i].run_ns), "program=\"%s\"",
+				  status->programs[i].name);
 }
 
 static void emit_program_runs(struct page *p)
@@ -505,7 +429,8 @@ static void emit_program_runs(struct page *p)
 	const struct serve_status *status = p->input->status;
 
 	for (size_t i = 0; i < status->program_count; i++)
-		integer(p, status->programs[i].runs, "program=\"%s\"", status->programs[i].name);
+		exposition_integer(&p->out, status->programs[i].runs, "program=\"%s\"",
+				   status->programs[i].name);
 }
 
 /* Of struct sink_counts. */
@@ -514,8 +439,8 @@ static void emit_sinks(struct page *p)
 	const struct serve_status *status = p->input->status;
 
 	for (size_t i = 0; i < status->sink_count; i++)
-		integer(p, field_of(p, &status->sinks[i].counts), "sink=\"%s\"",
-			status->sinks[i].name);
+		exposition_integer(&p->out, field_of(p, &status->sinks[i].counts), "sink=\"%s\"",
+				   status->sinks[i].name);
 }
 
 static void emit_mode(struct page *p)
@@ -523,42 +448,43 @@ static void emit_mode(struct page *p)
 	static const char *const modes[] = {"ebpf", "diag"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		integer(p, !strcmp(p->input->status->mode, modes[i]), "mode=\"%s\"", modes[i]);
+		exposition_integer(&p->out, !strcmp(p->input->status->mode, modes[i]),
+				   "mode=\"%s\"", modes[i]);
 }
 
 static void emit_build_info(struct page *p)
 {
-	integer(p, 1, "version=\"" TW_VERSION "\"");
+	exposition_integer(&p->out, 1, "version=\"" TW_VERSION "\"");
 }
 
 static void emit_cpu_seconds(struct page *p)
 {
-	number(p, p->process.cpu_seconds, NULL);
+	exposition_number(&p->out, p->process.cpu_seconds, NULL);
 }
 
 static void emit_resident_memory(struct page *p)
 {
-	integer(p, p->process.resident_bytes, NULL);
+	exposition_integer(&p->out, p->process.resident_bytes, NULL);
 }
 
 static void emit_virtual_memory(struct page *p)
 {
-	integer(p, p->process.virtual_bytes, NULL);
+	exposition_integer(&p->out, p->process.virtual_bytes, NULL);
 }
 
 static void emit_open_fds(struct page *p)
 {
-	integer(p, p->process.open_fds, NULL);
+	exposition_integer(&p->out, p->process.open_fds, NULL);
 }
 
 static void emit_max_fds(struct page *p)
 {
-	integer(p, p->process.max_fds, NULL);
+	exposition_integer(&p->out, p->process.max_fds, NULL);
 }
 
 static void emit_start_time(struct page *p)
 {
-	number(p, seconds_of(p->input->status->start_unix_ns), NULL);
+	exposition_number(&p->out, seconds_of(p->input->status->start_unix_ns), NULL);
 }
 
 static bool wants_node_exporter(const struct metrics_input *input)
@@ -567,184 +493,160 @@ static bool wants_node_exporter(const struct metrics_input *input)
 }
 
 static const struct family families[] = {
-	{"tcpwatch_connections", GAUGE, "",
+	{"tcpwatch_connections", EXPOSITION_GAUGE, "",
 	 "TCP connections in all network namespaces, by state and by family of the socket.",
 	 emit_connections, NULL, 0},
-	{"tcpwatch_connections_untracked", GAUGE, "",
+	{"tcpwatch_connections_untracked", EXPOSITION_GAUGE, "",
 	 "Connections that are counted, but not tracked one by one.", emit_untracked, NULL, 0},
-	{"tcpwatch_transitions", COUNTER, "", "Transitions from one TCP state to another.",
-	 emit_transitions, NULL, 0},
-	{"tcpwatch_state_duration_seconds", HISTOGRAM, "seconds",
+	{"tcpwatch_transitions", EXPOSITION_COUNTER, "",
+	 "Transitions from one TCP state to another.", emit_transitions, NULL, 0},
+	{"tcpwatch_state_duration_seconds", EXPOSITION_HISTOGRAM, "seconds",
 	 "Time that connections spent in a state, observed when they left it.", emit_durations,
 	 NULL, 0},
-	{"tcpwatch_state_age_seconds", GAUGE_HISTOGRAM, "seconds",
+	{"tcpwatch_state_age_seconds", EXPOSITION_GAUGE_HISTOGRAM, "seconds",
 	 "How long the connections that are there now have been in their state; the buckets go "
 	 "down too, so no rate() of them.",
 	 emit_ages, NULL, 0},
-	{"tcpwatch_state_oldest_age_seconds", GAUGE, "seconds",
+	{"tcpwatch_state_oldest_age_seconds", EXPOSITION_GAUGE, "seconds",
 	 "How long the connection longest in the state has been in it; 0 when there is none.",
 	 emit_oldest, NULL, 0},
-	{"tcpwatch_owner_connections", GAUGE, "",
+	{"tcpwatch_owner_connections", EXPOSITION_GAUGE, "",
 	 "Connections by state and by owner: the unit, or else the process's name; of those with "
-	 "most "
-	 "connections, and of all others.",
+	 "most connections, and of all others.",
 	 emit_owners, NULL, 0},
-	{"tcpwatch_connect_failures", COUNTER, "", "Calls of connect() that failed, by reason.",
-	 emit_connect_failures, NULL, 0},
-	{"tcpwatch_closed", COUNTER, "", "Connections that ended, by the way they ended.",
-	 emit_closed, NULL, 0},
-	{"tcpwatch_events", COUNTER, "", "Transitions received from the kernel.", emit_events, NULL,
-	 0},
-	{"tcpwatch_events_malformed", COUNTER, "",
+	{"tcpwatch_connect_failures", EXPOSITION_COUNTER, "",
+	 "Calls of connect() that failed, by reason.", emit_connect_failures, NULL, 0},
+	{"tcpwatch_closed", EXPOSITION_COUNTER, "",
+	 "Connections that ended, by the way they ended.", emit_closed, NULL, 0},
+	{"tcpwatch_events", EXPOSITION_COUNTER, "", "Transitions received from the kernel.",
+	 emit_events, NULL, 0},
+	{"tcpwatch_events_malformed", EXPOSITION_COUNTER, "",
 	 "Records from the kernel that were passed over, as they made no sense.",
 	 emit_events_malformed, NULL, 0},
-	{"tcpwatch_events_lost", COUNTER, "", "Transitions that were lost on their way, by reason.",
-	 emit_events_lost, NULL, 0},
-	{"tcpwatch_resyncs", COUNTER, "",
+	{"tcpwatch_events_lost", EXPOSITION_COUNTER, "",
+	 "Transitions that were lost on their way, by reason.", emit_events_lost, NULL, 0},
+	{"tcpwatch_resyncs", EXPOSITION_COUNTER, "",
 	 "Rounds in which the table was compared with the kernel's sockets, by cause.",
 	 emit_resyncs, NULL, 0},
-	{"tcpwatch_resync_drift", GAUGE, "",
+	{"tcpwatch_resync_drift", EXPOSITION_GAUGE, "",
 	 "Connections that the last round found to be in another state than the table said.",
 	 emit_resync_drift, NULL, 0},
-	{"tcpwatch_resync_duration_seconds", GAUGE, "seconds", "How long the last round took.",
-	 emit_resync_duration, NULL, 0},
-	{"tcpwatch_table_entries", GAUGE, "", "Connections in the table.", emit_table_entries, NULL,
-	 0},
-	{"tcpwatch_table_capacity", GAUGE, "", "The most connections that the table can hold.",
-	 emit_table_capacity, NULL, 0},
-	{"tcpwatch_namespaces", GAUGE, "", "Network namespaces that are watched.", emit_namespaces,
-	 NULL, 0},
-	{"tcpwatch_listener_syn_queue", GAUGE, "",
+	{"tcpwatch_resync_duration_seconds", EXPOSITION_GAUGE, "seconds",
+	 "How long the last round took.", emit_resync_duration, NULL, 0},
+	{"tcpwatch_table_entries", EXPOSITION_GAUGE, "", "Connections in the table.",
+	 emit_table_entries, NULL, 0},
+	{"tcpwatch_table_capacity", EXPOSITION_GAUGE, "",
+	 "The most connections that the table can hold.", emit_table_capacity, NULL, 0},
+	{"tcpwatch_namespaces", EXPOSITION_GAUGE, "", "Network namespaces that are watched.",
+	 emit_namespaces, NULL, 0},
+	{"tcpwatch_listener_syn_queue", EXPOSITION_GAUGE, "",
 	 "Half-open connections of the listeners on a port; of the fullest ports, and of all "
 	 "others.",
 	 emit_listeners, NULL, offsetof(struct listener_port, syn_queue)},
-	{"tcpwatch_listener_accept_queue", GAUGE, "",
+	{"tcpwatch_listener_accept_queue", EXPOSITION_GAUGE, "",
 	 "Connections that wait for accept(), likewise.", emit_listeners, NULL,
 	 offsetof(struct listener_port, accept_queue)},
-	{"tcpwatch_listener_accept_queue_limit", GAUGE, "",
+	{"tcpwatch_listener_accept_queue_limit", EXPOSITION_GAUGE, "",
 	 "The backlog, which is the limit of either queue, likewise.", emit_listeners, NULL,
 	 offsetof(struct listener_port, backlog)},
-	{"tcpwatch_syn_accounting", GAUGE, "",
+	{"tcpwatch_syn_accounting", EXPOSITION_GAUGE, "",
 	 "1 when SYNs and RSTs are counted, 0 when the kernel cannot, or shall not.",
 	 emit_syn_accounting, NULL, 0},
-	{"tcpwatch_syn_received", COUNTER, "",
+	{"tcpwatch_syn_received", EXPOSITION_COUNTER, "",
 	 "SYNs that arrived for a port, in all network namespaces.", emit_segments, NULL,
 	 offsetof(struct tw_port_count, syns)},
-	{"tcpwatch_rst_received", COUNTER, "",
+	{"tcpwatch_rst_received", EXPOSITION_COUNTER, "",
 	 "RSTs that arrived for a port, in all network namespaces.", emit_segments, NULL,
 	 offsetof(struct tw_port_count, resets)},
-	{"tcpwatch_syncookies_sent", COUNTER, "", "SYN cookies sent.", emit_netstat, NULL,
-	 offsetof(struct tw_netstat, syncookies_sent)},
-	{"tcpwatch_syncookies_received", COUNTER, "", "SYN cookies that came back, and were right.",
-	 emit_netstat, NULL, offsetof(struct tw_netstat, syncookies_received)},
-	{"tcpwatch_syncookies_failed", COUNTER, "", "SYN cookies that came back, and were wrong.",
-	 emit_netstat, NULL, offsetof(struct tw_netstat, syncookies_failed)},
-	{"tcpwatch_listen_drops", COUNTER, "",
+	{"tcpwatch_syncookies_sent", EXPOSITION_COUNTER, "", "SYN cookies sent.", emit_netstat,
+	 NULL, offsetof(struct tw_netstat, syncookies_sent)},
+	{"tcpwatch_syncookies_received", EXPOSITION_COUNTER, "",
+	 "SYN cookies that came back, and were right.", emit_netstat, NULL,
+	 offsetof(struct tw_netstat, syncookies_received)},
+	{"tcpwatch_syncookies_failed", EXPOSITION_COUNTER, "",
+	 "SYN cookies that came back, and were wrong.", emit_netstat, NULL,
+	 offsetof(struct tw_netstat, syncookies_failed)},
+	{"tcpwatch_listen_drops", EXPOSITION_COUNTER, "",
 	 "SYNs and final ACKs that listeners dropped, for any reason.", emit_netstat, NULL,
 	 offsetof(struct tw_netstat, listen_drops)},
-	{"tcpwatch_listen_overflows", COUNTER, "",
+	{"tcpwatch_listen_overflows", EXPOSITION_COUNTER, "",
 	 "SYNs and final ACKs that found the accept queue full.", emit_netstat, NULL,
 	 offsetof(struct tw_netstat, listen_overflows)},
-	{"tcpwatch_request_queue_full", COUNTER, "",
+	{"tcpwatch_request_queue_full", EXPOSITION_COUNTER, "",
 	 "SYNs that found the SYN queue full, by what became of them.", emit_request_queue_full,
 	 NULL, 0},
-	{"tcpwatch_aborts_on_overflow", COUNTER, "",
+	{"tcpwatch_aborts_on_overflow", EXPOSITION_COUNTER, "",
 	 "Connections reset for a full accept queue, as net.ipv4.tcp_abort_on_overflow wants it.",
 	 emit_netstat, NULL, offsetof(struct tw_netstat, aborts_on_overflow)},
-	{"tcpwatch_bpf_run_seconds", COUNTER, "seconds",
+	{"tcpwatch_bpf_run_seconds", EXPOSITION_COUNTER, "seconds",
 	 "Time spent in the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
 	 emit_program_seconds, kernel_counts_programs, 0},
-	{"tcpwatch_bpf_runs", COUNTER, "",
+	{"tcpwatch_bpf_runs", EXPOSITION_COUNTER, "",
 	 "Runs of the BPF programs, counted while kernel.bpf_stats_enabled is 1.",
 	 emit_program_runs, kernel_counts_programs, 0},
-	{"tcpwatch_alert_active", GAUGE, "",
+	{"tcpwatch_alert_active", EXPOSITION_GAUGE, "",
 	 "1 for each target of a rule that fires, up to the limit of series; how many more do.",
 	 emit_active, has_rules, 0},
-	{"tcpwatch_alerts", COUNTER, "", "Times that a target of the rule began to fire.",
-	 emit_rules, has_rules, offsetof(struct rules_rule, fired)},
-	{"tcpwatch_alerts_held_back", COUNTER, "",
+	{"tcpwatch_alerts", EXPOSITION_COUNTER, "",
+	 "Times that a target of the rule began to fire.", emit_rules, has_rules,
+	 offsetof(struct rules_rule, fired)},
+	{"tcpwatch_alerts_held_back", EXPOSITION_COUNTER, "",
 	 "Notices of the rule that were not sent, as there were too many at a time.", emit_rules,
 	 has_rules, offsetof(struct rules_rule, held_back_total)},
-	{"tcpwatch_alert_unfollowed", GAUGE, "",
+	{"tcpwatch_alert_unfollowed", EXPOSITION_GAUGE, "",
 	 "Targets above the rule's threshold, and connections of targets, that found no room.",
 	 emit_unfollowed, has_rules, 0},
-	{"tcpwatch_ephemeral_ports_used_ratio", GAUGE, "",
+	{"tcpwatch_ephemeral_ports_used_ratio", EXPOSITION_GAUGE, "",
 	 "The greatest share of the local ports that connections to one destination use; while a "
 	 "rule watches them.",
 	 emit_ports, watches_ports, 0},
-	{"tcpwatch_sink_sent", COUNTER, "",
+	{"tcpwatch_sink_sent", EXPOSITION_COUNTER, "",
 	 "Notices of alerts that arrived where a sink of the configuration sends them.", emit_sinks,
 	 NULL, offsetof(struct sink_counts, sent)},
-	{"tcpwatch_sink_failures", COUNTER, "",
+	{"tcpwatch_sink_failures", EXPOSITION_COUNTER, "",
 	 "Tries of a sink that failed; an HTTP request is tried again, a command is not.",
 	 emit_sinks, NULL, offsetof(struct sink_counts, failures)},
-	{"tcpwatch_sink_dropped", COUNTER, "", "Notices that a sink gave up, or had no room for.",
-	 emit_sinks, NULL, offsetof(struct sink_counts, dropped)},
-	{"tcpwatch_mode", GAUGE, "",
+	{"tcpwatch_sink_dropped", EXPOSITION_COUNTER, "",
+	 "Notices that a sink gave up, or had no room for.", emit_sinks, NULL,
+	 offsetof(struct sink_counts, dropped)},
+	{"tcpwatch_mode", EXPOSITION_GAUGE, "",
 	 "1 for the way in which the kernel is watched: ebpf by events, diag by polling.",
 	 emit_mode, NULL, 0},
-	{"tcpwatch_build_info", GAUGE, "", "1; the labels tell of the program.", emit_build_info,
-	 NULL, 0},
-	{"process_cpu_seconds", COUNTER, "seconds",
+	{"tcpwatch_build_info", EXPOSITION_GAUGE, "", "1; the labels tell of the program.",
+	 emit_build_info, NULL, 0},
+	{"process_cpu_seconds", EXPOSITION_COUNTER, "seconds",
 	 "Time that the daemon spent on processors, in user and system mode.", emit_cpu_seconds,
 	 NULL, 0},
-	{"process_resident_memory_bytes", GAUGE, "bytes", "The daemon's resident memory.",
-	 emit_resident_memory, NULL, 0},
-	{"process_virtual_memory_bytes", GAUGE, "bytes", "The daemon's virtual memory.",
+	{"process_resident_memory_bytes", EXPOSITION_GAUGE, "bytes",
+	 "The daemon's resident memory.", emit_resident_memory, NULL, 0},
+	{"process_virtual_memory_bytes", EXPOSITION_GAUGE, "bytes", "The daemon's virtual memory.",
 	 emit_virtual_memory, NULL, 0},
-	{"process_open_fds", GAUGE, "", "Open file descriptors.", emit_open_fds, NULL, 0},
-	{"process_max_fds", GAUGE, "", "The most file descriptors that may be open.", emit_max_fds,
-	 NULL, 0},
-	{"process_start_time_seconds", GAUGE, "seconds",
+	{"process_open_fds", EXPOSITION_GAUGE, "", "Open file descriptors.", emit_open_fds, NULL,
+	 0},
+	{"process_max_fds", EXPOSITION_GAUGE, "", "The most file descriptors that may be open.",
+	 emit_max_fds, NULL, 0},
+	{"process_start_time_seconds", EXPOSITION_GAUGE, "seconds",
 	 "When the daemon started, in seconds since 1970.", emit_start_time, NULL, 0},
-	{"node_tcp_connection_states", GAUGE, "",
+	{"node_tcp_connection_states", EXPOSITION_GAUGE, "",
 	 "Number of connection states, under the name that node_exporter has for it.",
 	 emit_node_exporter, wants_node_exporter, 0},
 };
 
-static void write_family(struct page *p, const struct family *family)
+void metrics_page(const struct metrics_input *input, enum exposition_format format,
+		  struct text *text)
 {
-	/* the text format has no word for a histogram whose buckets go down */
-	static const char *const types[][2] = {
-		[GAUGE] = {"gauge", "gauge"},
-		[COUNTER] = {"counter", "counter"},
-		[HISTOGRAM] = {"histogram", "histogram"},
-		[GAUGE_HISTOGRAM] = {"histogram", "gaugehistogram"},
-	};
-	/* the text format names the samples, OpenMetrics the family */
-	const char *suffix = p->format == METRICS_TEXT ? suffix_of(family) : "";
-
-	p->family = family;
-	text_printf(p->text, "# HELP %s%s %s\n", family->name, suffix, family->help);
-	text_printf(p->text, "# TYPE %s%s %s\n", family->name, suffix,
-		    types[family->type][p->format == METRICS_OPENMETRICS]);
-	if (p->format == METRICS_OPENMETRICS && *family->unit)
-		text_printf(p->text, "# UNIT %s %s\n", family->name, family->unit);
-	family->emit(p);
-}
-
-void metrics_page(const struct metrics_input *input, enum metrics_format format, struct text *text)
-{
-	struct page p = {.input = input, .format = format, .text = text};
+	struct page p = {.input = input, .out = {.format = format, .text = text}};
 	size_t most = input->top < METRICS_TOP_MAX ? input->top : METRICS_TOP_MAX;
 
 	process_read(&p.process);
 	p.fullest_count = listeners_fullest(model_listeners(input->model), most, p.fullest);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		if (!families[i].wanted || families[i].wanted(input))
-			write_family(&p, &families[i]);
+		p.family = &families[i];
+		if (p.family->wanted && !p.family->wanted(input))
+			continue;
+		exposition_begin(&p.out, p.family->name, p.family->type, p.family->unit,
+				 p.family->help);
+		p.family->emit(&p);
 	}
-	if (format == METRICS_OPENMETRICS)
-		text_printf(text, "# EOF\n");
-}
-
-const char *metrics_content_type(enum metrics_format format)
-{
-	static const char *const types[] = {
-		[METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
-		[METRICS_OPENMETRICS] =
-			"application/openmetrics-text; version=1.0.0; charset=utf-8",
-	};
-
-	return types[format];
+	exposition_end(&p.out);
 }

@@ -11,19 +11,10 @@
 #include <stdint.h>
 
 #include "model/model.h"
+#include "serve/exposition.h"
 #include "serve/holders.h"
 #include "serve/status.h"
 #include "serve/text.h"
-
-enum metrics_format {
-	METRICS_TEXT,        /* Prometheus text format 0.0.4 */
-	METRICS_OPENMETRICS, /* OpenMetrics 1.0 */
-};
-
-/* What the Accept header (RFC 9110 section 12.5.1), or NULL for none, likes best; text when in
- * doubt. */
-enum metrics_format metrics_format_of(const char *accept);
-const char *metrics_content_type(enum metrics_format format);
 
 #define METRICS_TOP_MAX SEGMENTS_SLOTS_MAX
 
@@ -37,6 +28,7 @@ struct metrics_input {
 };
 
 /* Appends the page; an error is text's. */
-void metrics_page(const struct metrics_input *input, enum metrics_format format, struct text *text);
+void metrics_page(const struct metrics_input *input, enum exposition_format format,
+		  struct text *text);
 
 #endif

@@ -111,7 +111,7 @@ def check_metrics(complaints):
     there = set()
     for path in tree.files(".c", under=["daemon/serve"]):
         for name, kind in re.findall(r'\{"((?:tcpwatch|process|node)_\w+)",\s+([A-Z_]+),', path.read_text()):
-            there.add(f"{name}_total" if kind == "COUNTER" else name)
+            there.add(f"{name}_total" if kind == "EXPOSITION_COUNTER" else name)
     told = set(re.findall(r"^\.It Va (\w+)", page("tcpwatch-metrics.7"), re.M))
     compare("tcpwatch-metrics.7", "metric", there, told, complaints)
 

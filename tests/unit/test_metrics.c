@@ -72,7 +72,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const char *make_page(struct fixture *f, enum metrics_format format)
+static const char *make_page(struct fixture *f, enum exposition_format format)
 {
 	struct metrics_input input = {
 		.model = f->model,
@@ -148,7 +148,7 @@ static void test_owners(void **state)
 	owned(f, "a\"b\\c\nd", 3);
 	owned(f, "nginx", 2);
 	owned(f, "sshd", 1);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_owner_connections{state=\"close_wait\",owner=\"a\\\"b\\\\c\\nd\","
 		  "owner_kind=\"process\"} 3");
 	has(page, "tcpwatch_owner_connections{state=\"close_wait\",owner=\"nginx\",owner_kind="
@@ -167,13 +167,13 @@ static void test_owners_keep_their_series(void **state)
 
 	f->top = 1;
 	owned(f, "nginx", 2);
-	make_page(f, METRICS_TEXT);
+	make_page(f, EXPOSITION_TEXT);
 	owned(f, "sshd", 4);
-	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
-					"\"nginx\",owner_kind=\"process\"} 2");
+	has(make_page(f, EXPOSITION_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					   "\"nginx\",owner_kind=\"process\"} 2");
 	owned(f, "sshd", 1);
-	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
-					"\"sshd\",owner_kind=\"process\"} 5");
+	has(make_page(f, EXPOSITION_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					   "\"sshd\",owner_kind=\"process\"} 5");
 	for (uint64_t cookie = 1; cookie <= f->cookie; cookie++) {
 		struct tw_event e = {.time_ns = 2 * SECOND,
 				     .cookie = cookie,
@@ -184,8 +184,8 @@ static void test_owners_keep_their_series(void **state)
 
 		model_event(f->model, &e);
 	}
-	has(make_page(f, METRICS_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
-					"\"sshd\",owner_kind=\"process\"} 0");
+	has(make_page(f, EXPOSITION_TEXT), "tcpwatch_owner_connections{state=\"close_wait\",owner="
+					   "\"sshd\",owner_kind=\"process\"} 0");
 }
 
 static void test_ages_are_of_the_present(void **state)
@@ -197,7 +197,7 @@ static void test_ages_are_of_the_present(void **state)
 	established(f, 49 * SECOND, AF_INET6);
 	established(f, 94 * SECOND + SECOND / 2, AF_INET);
 	tick(f, 100 * SECOND);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "# TYPE tcpwatch_state_age_seconds histogram");
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"1\"} 0");
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"10\"} 1");
@@ -208,13 +208,13 @@ static void test_ages_are_of_the_present(void **state)
 	has(page, "tcpwatch_state_age_seconds_count{state=\"established\"} 3");
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"syn_sent\",le=\"1\"} 0");
 	has(page, "tcpwatch_state_age_seconds_sum{state=\"syn_sent\"} 0");
-	page = make_page(f, METRICS_OPENMETRICS);
+	page = make_page(f, EXPOSITION_OPENMETRICS);
 	has(page, "# TYPE tcpwatch_state_age_seconds gaugehistogram");
 	has(page, "tcpwatch_state_age_seconds_gsum{state=\"established\"} 146");
 	has(page, "tcpwatch_state_age_seconds_gcount{state=\"established\"} 3");
 	/* one leaves; what the buckets hold goes down */
 	event(f, 100 * SECOND, 1, AF_INET, TW_ESTABLISHED, TW_CLOSE_WAIT, 0);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"300\"} 2");
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"close_wait\",le=\"1\"} 1");
 }
@@ -228,14 +228,14 @@ static void test_ages_of_the_untracked(void **state)
 	for (unsigned i = 0; i < 105; i++)
 		established(f, 50 * SECOND, AF_INET);
 	tick(f, 100 * SECOND);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"86400\"} 100");
 	has(page, "tcpwatch_state_age_seconds_bucket{state=\"established\",le=\"+Inf\"} 105");
 }
 
 static void test_zeros_are_there(void **state)
 {
-	const char *page = make_page(*state, METRICS_TEXT);
+	const char *page = make_page(*state, EXPOSITION_TEXT);
 
 	has(page, "tcpwatch_connections{state=\"closing\",family=\"ipv6\"} 0");
 	has(page, "tcpwatch_connections_untracked 0");
@@ -282,7 +282,7 @@ static void test_counts(void **state)
 	established(f, 20 * SECOND, AF_INET);
 	established(f, 30 * SECOND, AF_INET6);
 	event(f, 40 * SECOND, 1, AF_INET, TW_ESTABLISHED, TW_CLOSE_WAIT, 0);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_connections{state=\"established\",family=\"ipv4\"} 1");
 	has(page, "tcpwatch_connections{state=\"established\",family=\"ipv6\"} 1");
 	has(page, "tcpwatch_connections{state=\"close_wait\",family=\"ipv4\"} 1");
@@ -305,7 +305,7 @@ static void test_histogram_is_cumulative(void **state)
 	established(f, 10 * SECOND, AF_INET);
 	established(f, 11 * SECOND, AF_INET);
 	event(f, 15 * SECOND, 1, AF_INET, TW_ESTABLISHED, TW_CLOSE_WAIT, 0);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_state_duration_seconds_bucket{state=\"syn_sent\",le=\"0.1\"} 0");
 	has(page, "tcpwatch_state_duration_seconds_bucket{state=\"syn_sent\",le=\"1\"} 2");
 	has(page, "tcpwatch_state_duration_seconds_bucket{state=\"syn_sent\",le=\"+Inf\"} 2");
@@ -323,7 +323,7 @@ static void test_unheard_of_transitions_are_summed(void **state)
 
 	event(f, SECOND, 1, AF_INET, TW_LAST_ACK, TW_ESTABLISHED, 0);
 	event(f, SECOND, 3, AF_INET, TW_CLOSING, TW_SYN_SENT, 0);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_transitions_total{from=\"other\",to=\"other\"} 2");
 	assert_int_equal(count(page, "from=\"last_ack\",to=\"established\""), 0);
 }
@@ -343,7 +343,7 @@ static void test_status(void **state)
 	f->status.sinks[0] = (struct serve_sink){"journal", {.sent = 3}};
 	f->status.sinks[1] = (struct serve_sink){"on-call", {.failures = 4, .dropped = 5}};
 	f->status.sink_count = 2;
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_sink_sent_total{sink=\"journal\"} 3");
 	has(page, "tcpwatch_sink_sent_total{sink=\"on-call\"} 0");
 	has(page, "tcpwatch_sink_failures_total{sink=\"on-call\"} 4");
@@ -384,7 +384,7 @@ static void test_fullest_listeners(void **state)
 
 	listeners(f);
 	f->top = 2;
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_listener_syn_queue{netns=\"4026531833\",port=\"80\"} 256");
 	has(page, "tcpwatch_listener_syn_queue{netns=\"4026532000\",port=\"80\"} 0");
 	has(page, "tcpwatch_listener_syn_queue{netns=\"other\",port=\"other\"} 3");
@@ -395,7 +395,7 @@ static void test_fullest_listeners(void **state)
 	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"4026532000\",port=\"80\"} 50");
 	has(page, "tcpwatch_listener_accept_queue_limit{netns=\"other\",port=\"other\"} 4224");
 	f->top = UINT64_MAX;
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	assert_int_equal(count(page, "\ntcpwatch_listener_syn_queue{"), 5);
 	has(page, "tcpwatch_listener_syn_queue{netns=\"other\",port=\"other\"} 0");
 }
@@ -420,7 +420,7 @@ static void test_segments(void **state)
 	segments(f, NETNS, 443, 7, 0);
 	segments(f, NETNS, 22, 5, 3);
 	segments(f, NETNS, 0, 20, 30);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_syn_accounting 1");
 	has(page, "tcpwatch_syn_received_total{port=\"80\"} 1100");
 	has(page, "tcpwatch_syn_received_total{port=\"443\"} 7");
@@ -451,7 +451,7 @@ static void test_netstat(void **state)
 		.aborts_on_overflow = 8,
 	};
 	model_netstat(f->model, &netstat);
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "tcpwatch_syncookies_sent_total 1");
 	has(page, "tcpwatch_syncookies_received_total 2");
 	has(page, "tcpwatch_syncookies_failed_total 3");
@@ -470,7 +470,7 @@ static void test_node_exporter_words(void **state)
 	established(f, SECOND, AF_INET);
 	established(f, SECOND, AF_INET6);
 	f->compat_node_exporter = true;
-	page = make_page(f, METRICS_TEXT);
+	page = make_page(f, EXPOSITION_TEXT);
 	has(page, "# TYPE node_tcp_connection_states gauge");
 	has(page, "node_tcp_connection_states{state=\"established\"} 2");
 	has(page, "node_tcp_connection_states{state=\"listen\"} 0");
@@ -479,7 +479,7 @@ static void test_node_exporter_words(void **state)
 
 static void test_text_names_the_samples(void **state)
 {
-	const char *page = make_page(*state, METRICS_TEXT);
+	const char *page = make_page(*state, EXPOSITION_TEXT);
 
 	has(page, "# TYPE tcpwatch_transitions_total counter");
 	has(page, "# TYPE tcpwatch_state_duration_seconds histogram");
@@ -491,7 +491,7 @@ static void test_text_names_the_samples(void **state)
 
 static void test_openmetrics_names_the_families(void **state)
 {
-	const char *page = make_page(*state, METRICS_OPENMETRICS);
+	const char *page = make_page(*state, EXPOSITION_OPENMETRICS);
 
 	has(page, "# TYPE tcpwatch_transitions counter");
 	has(page, "tcpwatch_transitions_total{from=\"close\",to=\"listen\"} 0");
@@ -504,50 +504,50 @@ static void test_openmetrics_names_the_families(void **state)
 	assert_string_equal(page + strlen(page) - strlen("# EOF\n"), "# EOF\n");
 }
 
-static void accepts(const char *accept, enum metrics_format format)
+static void accepts(const char *accept, enum exposition_format format)
 {
-	if (metrics_format_of(accept) != format)
+	if (exposition_format_of(accept) != format)
 		fail_msg("Accept: %s", accept ? accept : "(none)");
 }
 
 static void test_accept(void **state)
 {
 	(void)state;
-	accepts(NULL, METRICS_TEXT);
-	accepts("", METRICS_TEXT);
-	accepts("*/*", METRICS_TEXT);
-	accepts("text/html,application/xhtml+xml,*/*;q=0.8", METRICS_TEXT);
-	accepts("text/plain;version=0.0.4", METRICS_TEXT);
-	accepts("application/openmetrics-text", METRICS_OPENMETRICS);
+	accepts(NULL, EXPOSITION_TEXT);
+	accepts("", EXPOSITION_TEXT);
+	accepts("*/*", EXPOSITION_TEXT);
+	accepts("text/html,application/xhtml+xml,*/*;q=0.8", EXPOSITION_TEXT);
+	accepts("text/plain;version=0.0.4", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text", EXPOSITION_OPENMETRICS);
 	accepts("Application/OpenMetrics-Text ; Version=1.0.0 ; charset=utf-8",
-		METRICS_OPENMETRICS);
+		EXPOSITION_OPENMETRICS);
 	/* Prometheus 2.45 and 3.0 */
 	accepts("application/openmetrics-text;version=1.0.0,application/"
 		"openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-		METRICS_OPENMETRICS);
+		EXPOSITION_OPENMETRICS);
 	accepts("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/"
 		"plain;version=1.0.0;escaping=allow-utf-8;q=0.4,*/*;q=0.1",
-		METRICS_OPENMETRICS);
-	accepts("application/openmetrics-text;q=0.2,text/plain;q=0.3", METRICS_TEXT);
-	accepts("text/plain;q=0.3,application/openmetrics-text;q=0.301", METRICS_OPENMETRICS);
-	accepts("application/openmetrics-text;q=0", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=0.5,*/*", METRICS_TEXT);
-	accepts("application/openmetrics-text;version=2.0.0", METRICS_TEXT);
+		EXPOSITION_OPENMETRICS);
+	accepts("application/openmetrics-text;q=0.2,text/plain;q=0.3", EXPOSITION_TEXT);
+	accepts("text/plain;q=0.3,application/openmetrics-text;q=0.301", EXPOSITION_OPENMETRICS);
+	accepts("application/openmetrics-text;q=0", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=0.5,*/*", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;version=2.0.0", EXPOSITION_TEXT);
 }
 
 static void test_accept_nonsense(void **state)
 {
 	(void)state;
-	accepts(",", METRICS_TEXT);
-	accepts(";", METRICS_TEXT);
-	accepts(",,;;,;=;,", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=2", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=0.9x", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=1.001", METRICS_TEXT);
-	accepts("application/openmetrics-text;q=0.1234", METRICS_TEXT);
-	accepts("application/openmetrics-texts", METRICS_TEXT);
-	accepts("application/openmetrics-text;q", METRICS_OPENMETRICS);
+	accepts(",", EXPOSITION_TEXT);
+	accepts(";", EXPOSITION_TEXT);
+	accepts(",,;;,;=;,", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=2", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=0.9x", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=1.001", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q=0.1234", EXPOSITION_TEXT);
+	accepts("application/openmetrics-texts", EXPOSITION_TEXT);
+	accepts("application/openmetrics-text;q", EXPOSITION_OPENMETRICS);
 }
 
 int main(void)
