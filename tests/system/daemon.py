@@ -55,6 +55,16 @@ class UnixConnection(http.client.HTTPConnection):
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
+def ask(connection, path, method, body, headers):
+    """One request on a connection of its own."""
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        connection.close()
+
+
 class Status(dict):
     """The document of /v1/status, whose sums have been checked."""
 
@@ -267,22 +277,11 @@ class Daemon:
     # What it answers
 
     def control(self, path, method="GET", body=None, headers=None):
-        connection = UnixConnection(self.socket)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
+        return ask(UnixConnection(self.socket), path, method, body, headers)
 
     def http(self, path, method="GET", headers=None, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
+        return ask(connection, path, method, body, headers)
 
     def status(self):
         answer = self.control("/v1/status")

@@ -193,6 +193,13 @@ class Namespace:
         c.connect((host or name[0], name[1]))
         return c
 
+    def begin(self, address, family=socket.AF_INET):
+        """A client whose connect() goes on, or has come to nothing."""
+        c = self.open_socket(family)
+        c.setblocking(False)
+        c.connect_ex(address)
+        return c
+
     def pair(self, listener, host=None):
         """A connection: the client's end and the server's."""
         c = self.connect(listener, host)

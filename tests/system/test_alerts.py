@@ -177,9 +177,7 @@ def test_connect_scan(make_watched, netns):
     netns.run("ip", "route", "add", "local", "10.7.0.0/24", "dev", "lo")
     netns.drop("ip daddr 10.7.0.0/24")
     for last in range(1, 61):
-        s = netns.open_socket()
-        s.setblocking(False)
-        s.connect_ex((f"10.7.0.{last}", 80))
+        netns.begin((f"10.7.0.{last}", 80))
     row = await_firing(daemon, "connect-scan")
     assert row["pid"] == os.getpid() and "to 60 different peers" in row["summary"]
 

@@ -88,9 +88,7 @@ def test_overflow(daemon, netns):
     assert "1 of 1 listeners" in row["finding"] and row["recommended"] == "4096"
     for _ in range(3):
         netns.connect(listener)
-    late = netns.open_socket()
-    late.setblocking(False)
-    late.connect_ex(listener.getsockname())  # its SYN is dropped, and comes again
+    netns.begin(listener.getsockname())  # its SYN is dropped, and comes again
     row = await_advice(daemon, "net.core.somaxconn", netns, "warning")
     assert re.search(rf"port {listener.getsockname()[1]} has 3 of 2", row["finding"])
     wait_for(lambda: "have overflowed" in advice(daemon, "net.core.somaxconn", netns)["finding"], 10)

@@ -129,9 +129,7 @@ def test_no_port(daemon, netns, failures, family):
 def test_given_up(daemon, netns, failures):
     """close() of a connect() that still waits."""
     netns.drop("tcp dport 9 tcp flags & (syn|ack) == syn")
-    s = netns.open_socket()
-    s.setblocking(False)
-    s.connect_ex(("127.0.0.1", 9))
+    s = netns.begin(("127.0.0.1", 9))
     assert_settles(daemon, netns)
     with failures.grow(other=1):
         s.close()

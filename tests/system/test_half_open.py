@@ -11,13 +11,7 @@ pytestmark = pytest.mark.both_modes
 def half_open(netns, listener, count):
     """Clients whose SYN-ACKs are dropped."""
     netns.drop(f"tcp sport {listener.getsockname()[1]} tcp flags & (syn|ack) == (syn|ack)")
-    clients = []
-    for _ in range(count):
-        client = netns.open_socket(listener.family)
-        client.setblocking(False)
-        client.connect_ex(listener.getsockname())
-        clients.append(client)
-    return clients
+    return [netns.begin(listener.getsockname(), listener.family) for _ in range(count)]
 
 
 def states(daemon, netns):

@@ -88,9 +88,7 @@ def test_full_accept_queue(daemon, netns):
     netns.sysctl("net.ipv4.tcp_syncookies", 0)
     listener = netns.listener(backlog=4)
     for _ in range(7):
-        client = netns.open_socket()
-        client.setblocking(False)
-        client.connect_ex(listener.getsockname())
+        netns.begin(listener.getsockname())
     wait_for(lambda: true_listeners(netns)[0][0].accept_queue == 5)
     assert_listeners(daemon, netns)
     row = row_of(daemon, netns, listener)
@@ -125,9 +123,7 @@ def test_one_port_at_several_addresses(daemon, netns):
     half_open(netns, narrow, 3)
     for host, family, count in (("127.0.0.1", socket.AF_INET, 5), ("::1", socket.AF_INET6, 7)):
         for _ in range(count):
-            client = netns.open_socket(family)
-            client.setblocking(False)
-            client.connect_ex((host, port))
+            netns.begin((host, port), family)
     assert_listeners(daemon, netns)
     queues = {(row["family"], row["local"]): row["syn_queue"] for row in daemon.listeners(port=port)
               if row["netns"] == netns.inum}
@@ -143,14 +139,13 @@ def test_mapped(make_daemon, netns, client):
     with netns.inside():
         daemon.start()
         listener = netns.listener(socket.AF_INET6, dual=True)
-        netns.drop(f"tcp sport {listener.getsockname()[1]} tcp flags & (syn|ack) == (syn|ack)")
+        port = listener.getsockname()[1]
+        netns.drop(f"tcp sport {port} tcp flags & (syn|ack) == (syn|ack)")
         for _ in range(4):
             if client == "ipv4":
-                c, host = netns.open_socket(), "127.0.0.1"
+                netns.begin(("127.0.0.1", port))
             else:
-                c, host = netns.open_socket(socket.AF_INET6), "::ffff:127.0.0.1"
-            c.setblocking(False)
-            c.connect_ex((host, listener.getsockname()[1]))
+                netns.begin(("::ffff:127.0.0.1", port), socket.AF_INET6)
         assert_listeners(daemon, netns)
         assert row_of(daemon, netns, listener)["syn_queue"] == 4
         metrics = daemon.metrics()

@@ -333,9 +333,7 @@ def test_counters(make_daemon, ends):
         netns.sysctl("net.ipv4.tcp_syncookies", 1)
         small = netns.listener(backlog=1)
         for _ in range(6):
-            client = netns.open_socket()
-            client.setblocking(False)
-            client.connect_ex(small.getsockname())
+            netns.begin(small.getsockname())
         time.sleep(0.5)
         expected = {name: netstat(netns)[name] - before[name] for name in COUNTERS}
         assert all(expected[name] for name in COUNTERS if name != "SyncookiesFailed"), expected

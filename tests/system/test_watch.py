@@ -28,6 +28,15 @@ def comm():
         return f.read().strip()
 
 
+def end(client, server):
+    """One after the other, the client first."""
+    client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
+    assert server.recv(1) == b""
+    server.close()
+    assert client.recv(1) == b""
+    client.close()
+
+
 @pytest.mark.parametrize("family, host", [
     (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"), (socket.AF_INET6, "::ffff:127.0.0.1")])
 def test_one_life(daemon, netns, family, host):
@@ -38,11 +47,7 @@ def test_one_life(daemon, netns, family, host):
     client, server = netns.pair(listener, host)
     client_port = client.getsockname()[1]
     cookies = {s.local_port: s.cookie for s in sockets(netns, "-e") if s.state == "established"}
-    client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
-    assert server.recv(1) == b""
-    server.close()
-    assert client.recv(1) == b""
-    client.close()
+    end(client, server)
     rows = watch.take(10)
     assert not watch.rest()
     assert all(set(row) == KEYS for row in rows)
@@ -127,12 +132,7 @@ def test_filters(daemon, netns, other_netns):
     }
     watches = {name: daemon.watch(**filters) for name, (filters, _) in wanted.items()}
     for one in (listener, other):
-        client, server = netns.pair(one)
-        client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
-        assert server.recv(1) == b""
-        server.close()
-        assert client.recv(1) == b""
-        client.close()
+        end(*netns.pair(one))
     for name, (_, expected) in wanted.items():
         assert moves(watches[name].take(len(expected)) + watches[name].rest()) == expected, name
 
@@ -152,12 +152,7 @@ def test_two_watchers(daemon, netns):
     watches = [daemon.watch(netns=netns.inum) for _ in range(2)]
     listener = netns.listener()
     for _ in range(20):
-        client, server = netns.pair(listener)
-        client.shutdown(socket.SHUT_WR)  # and no close(): an orphan has its last change unseen
-        assert server.recv(1) == b""
-        server.close()
-        assert client.recv(1) == b""
-        client.close()
+        end(*netns.pair(listener))
     first, second = (watch.take(201) for watch in watches)
     assert first == second
 
