@@ -10,7 +10,7 @@
 #include "model/model.h"
 #include "recording.h"
 #include "replay.h"
-#include "serve/json.h"
+#include "serve/status_json.h"
 
 /* As the daemon drains a busy ring. */
 #define DRAIN_NS (20 * NSEC_PER_MSEC)
@@ -92,7 +92,7 @@ static void print_status(struct replay *r)
 	struct json_object *document;
 
 	r->status.start_ns = r->first_ns;
-	document = json_status(r->model, &r->status, model_now_ns(r->model));
+	document = status_json(r->model, &r->status, model_now_ns(r->model));
 	puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
 	json_object_put(document);
 }

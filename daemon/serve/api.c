@@ -9,6 +9,7 @@
 #include "serve/json.h"
 #include "serve/metrics.h"
 #include "serve/roster.h"
+#include "serve/status_json.h"
 #include "serve/text.h"
 #include "serve/top.h"
 #include "serve/walk.h"
@@ -106,7 +107,7 @@ static void on_status(struct http_request *request, void *userdata)
 	if (!no_parameters(request))
 		return;
 	refresh(api);
-	answer_json(request, 200, json_status(api->model, api->status, now_ns(CLOCK_MONOTONIC)));
+	answer_json(request, 200, status_json(api->model, api->status, now_ns(CLOCK_MONOTONIC)));
 }
 
 static void on_connections(struct http_request *request, void *userdata)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The JSON of the control socket, value by value: what tcpwatchctl and curl see. It decides nothing
- * about which rows there are, and reads no clock. Without memory a value is NULL, which JSON writes
- * as null.
+ * The rows of the control socket as JSON, value by value: what tcpwatchctl and curl see. It decides
+ * nothing about which rows there are, and reads no clock. Without memory a value is NULL, which
+ * JSON writes as null.
  */
 #ifndef SERVE_JSON_H
 #define SERVE_JSON_H
@@ -10,9 +10,12 @@
 #include "base/json.h"
 #include "model/model.h"
 #include "serve/dimension.h"
-#include "serve/status.h"
 #include "settings.h"
 
+/* {"established":…} */
+struct json_object *json_states(const uint64_t counts[TW_STATE_SLOTS]);
+/* In seconds; 0 when it lies ahead. */
+struct json_object *json_age(uint64_t since_ns, uint64_t now_ns);
 /* The owner in a row of /v1/connections. */
 struct json_object *json_owner(const struct model *m, uint32_t index);
 /* A row of /v1/top, or the last of them, with what all others have. of: connections in the states
@@ -28,8 +31,6 @@ struct json_object *json_event(const struct tw_event *event, uint64_t offset_ns)
 /* In place of as many rows of /v1/watch. */
 struct json_object *json_missed(uint64_t count);
 
-struct json_object *json_status(struct model *m, const struct serve_status *status,
-				uint64_t now_ns);
 /* Each value as a configuration file has it; a count as a number, a list as an array. */
 struct json_object *json_settings(const struct settings *settings);
 

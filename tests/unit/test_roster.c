@@ -11,6 +11,7 @@
 
 #include "serve/json.h"
 #include "serve/roster.h"
+#include "serve/status_json.h"
 #include "serve/text.h"
 
 #define NETNS 4026531833U
@@ -240,7 +241,7 @@ static void assert_syn(struct fixture *f, bool counted, const char *expected)
 {
 	const struct serve_status status = {
 		.mode = "ebpf", .last_cause = RESYNC_CAUSE_COUNT, .syn_accounting = counted};
-	struct json_object *document = json_status(f->model, &status, f->now_ns), *syn;
+	struct json_object *document = status_json(f->model, &status, f->now_ns), *syn;
 	bool ok = json_object_object_get_ex(document, "syn", &syn);
 
 	assert_true(ok);
