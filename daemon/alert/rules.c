@@ -435,3 +435,11 @@ size_t rules_targets(const struct rules *r, enum rule_status status)
 			sum += r->rules[i]->targets[j].state.status == status;
 	return sum;
 }
+
+const struct gauge *rules_gauge(const struct rules *r, enum settings_source source)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->rules[i]->gauge && r->rules[i]->alert.source == source)
+			return r->rules[i]->gauge;
+	return NULL;
+}

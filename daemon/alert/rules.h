@@ -85,5 +85,7 @@ bool rules_restore(struct rules *r, const char *name, const struct rules_target 
 size_t rules_count(const struct rules *r);
 const struct rules_rule *rules_at(const struct rules *r, size_t index);
 size_t rules_targets(const struct rules *r, enum rule_status status);
+/* Of the first rule on the source that has one; NULL: none has. */
+const struct gauge *rules_gauge(const struct rules *r, enum settings_source source);
 
 #endif

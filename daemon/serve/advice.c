@@ -265,14 +265,10 @@ static void on_max_orphans(const struct advice_patient *p, struct doctor_row *ro
 static double ports_share(const struct alerts *alerts)
 {
 	const struct rules *rules = alerts ? alerts_rules(alerts) : NULL;
+	const struct gauge *gauge = rules ? rules_gauge(rules, SETTINGS_SOURCE_EPHEMERAL_PORTS)
+					  : NULL;
 
-	for (size_t i = 0; rules && i < rules_count(rules); i++) {
-		const struct rules_rule *rule = rules_at(rules, i);
-
-		if (rule->gauge && rule->alert.source == SETTINGS_SOURCE_EPHEMERAL_PORTS)
-			return gauge_fullest(rule->gauge);
-	}
-	return -1;
+	return gauge ? gauge_fullest(gauge) : -1;
 }
 
 static void on_port_range(const struct advice_patient *p, struct doctor_row *row)

@@ -393,11 +393,7 @@ static const struct gauge *ports_gauge(const struct metrics_input *input)
 {
 	const struct rules *rules = rules_of(input);
 
-	for (size_t i = 0; rules && i < rules_count(rules); i++)
-		if (rules_at(rules, i)->alert.source == SETTINGS_SOURCE_EPHEMERAL_PORTS &&
-		    rules_at(rules, i)->gauge)
-			return rules_at(rules, i)->gauge;
-	return NULL;
+	return rules ? rules_gauge(rules, SETTINGS_SOURCE_EPHEMERAL_PORTS) : NULL;
 }
 
 static bool watches_ports(const struct metrics_input *input)
