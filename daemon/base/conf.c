@@ -17,11 +17,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/conf_complaint.h"
 #include "base/conf_value.h"
-#include "base/nearest.h"
 #include "base/util.h"
 
-#define LIMITS_SIZE 256         /* what a row expects, in words */
 #define UTF8_BOM "\xef\xbb\xbf" /* some editors write it; inih steps over it */
 
 /* What the keys of the section at hand are for. */
@@ -65,148 +64,32 @@ static void _printf_(2, 3) fail(struct reading *reading, const char *format, ...
 	va_end(arguments);
 }
 
-static void append(char *text, size_t size, const char *more)
-{
-	size_t used = strlen(text);
-
-	snprintf(text + used, size - used, "%s", more);
-}
-
-static bool first_of_section(const struct conf_table *table, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (strcmp(table->rows[j].section, table->rows[i].section) == 0)
-			return false;
-	return true;
-}
-
-/* What might have been meant, and else all that there is. */
-struct guessing {
-	struct nearest nearest;
-	char known[LIMITS_SIZE];
-};
-
-static void guess(struct guessing *guessing, const char *before, const char *candidate,
-		  const char *behind)
-{
-	const char *const parts[] = {guessing->known[0] ? ", " : "", before, candidate, behind};
-
-	nearest_try(&guessing->nearest, candidate);
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		append(guessing->known, sizeof(guessing->known), parts[i]);
-}
-
-/* word: the name up to its first blank. */
 static void fail_section(struct reading *reading, const char *name, const char *word)
 {
-	const struct conf_table *table = reading->table;
-	struct guessing guessing = {.nearest = nearest_to(word)};
+	char complaint[CONF_MESSAGE_SIZE];
 
-	for (size_t i = 0; i < table->n_rows; i++)
-		if (first_of_section(table, i))
-			guess(&guessing, "[", table->rows[i].section, "]");
-	for (size_t i = 0; i < table->n_groups; i++)
-		guess(&guessing, "[", table->groups[i].section, " NAME]");
-	if (guessing.nearest.best)
-		fail(reading, "unknown section [%s]; did you mean [%s%s]?", name,
-		     guessing.nearest.best, name + strlen(word));
-	else
-		fail(reading, "unknown section [%s]; the sections are %s", name, guessing.known);
+	conf_complaint_section(reading->table, name, word, complaint);
+	fail(reading, "%s", complaint);
 }
 
-/* The section of which it is a key, or NULL. */
-static const char *section_with_key(const struct conf_table *table, const char *key)
-{
-	for (size_t i = 0; i < table->n_rows; i++)
-		if (strcmp(table->rows[i].key, key) == 0)
-			return table->rows[i].section;
-	for (size_t i = 0; i < table->n_groups; i++)
-		for (size_t j = 0; j < table->groups[i].n_rows; j++)
-			if (strcmp(table->groups[i].rows[j].key, key) == 0)
-				return table->groups[i].section;
-	return NULL;
-}
-
-/* section: a known one. */
+/* section: a known one or "". */
 static void fail_key(struct reading *reading, const char *section, const char *key)
 {
-	const struct target *target = &reading->target;
-	const char *elsewhere = section_with_key(reading->table, key);
-	struct guessing guessing = {.nearest = nearest_to(key)};
+	char complaint[CONF_MESSAGE_SIZE];
 
-	for (size_t i = 0; i < target->n_rows; i++) {
-		const struct conf_row *row = &target->rows[i];
-
-		if (target->group || strcmp(row->section, section) == 0)
-			guess(&guessing, "", row->key, "");
-	}
-	if (elsewhere)
-		fail(reading, "\"%s\" is a key of [%s], not of [%s]", key, elsewhere, section);
-	else if (guessing.nearest.best)
-		fail(reading, "unknown key \"%s\" in [%s]; did you mean \"%s\"?", key, section,
-		     guessing.nearest.best);
+	if (section[0])
+		conf_complaint_key(reading->table, reading->target.group, section, key, complaint);
 	else
-		fail(reading, "unknown key \"%s\" in [%s]; its keys are %s", key, section,
-		     guessing.known);
-}
-
-static void fail_outside(struct reading *reading, const char *key)
-{
-	const char *section = section_with_key(reading->table, key);
-
-	if (section)
-		fail(reading, "\"%s\" stands outside a section; put [%s] before it", key, section);
-	else
-		fail(reading, "\"%s\" stands outside a section; put [%s] or the like before it",
-		     key, reading->table->rows[0].section);
-}
-
-static const char *const type_names[] = {
-	[CONF_COUNT] = "a number",
-	[CONF_SIZE] = "a size such as 8M,",
-	[CONF_TIME] = "a time such as 500ms, 30s, 5m, 1h or 7d,",
-	[CONF_SHARE] = "a share such as 0.5%,",
-	[CONF_LEVEL] = "a number such as 1000, or a share such as 80%,",
-	[CONF_TEXT] = "a text with a length",
-	[CONF_LIST] = "a text with a length",
-};
-
-static void append_words(const struct conf_row *row, char *text, size_t size)
-{
-	for (size_t i = 0; row->words[i]; i++) {
-		if (i > 0)
-			append(text, size, row->words[i + 1] ? ", " : " or ");
-		append(text, size, row->words[i]);
-	}
-}
-
-static void append_limits(const struct conf_row *row, char *text, size_t size)
-{
-	append(text, size, type_names[row->type]);
-	append(text, size, " from ");
-	append(text, size, row->min);
-	append(text, size, " to ");
-	append(text, size, row->max);
+		conf_complaint_outside(reading->table, key, complaint);
+	fail(reading, "%s", complaint);
 }
 
 static void fail_value(struct reading *reading, const struct conf_row *row, const char *value)
 {
-	char expected[LIMITS_SIZE] = "";
+	char complaint[CONF_MESSAGE_SIZE];
 
-	if (row->expected)
-		append(expected, sizeof(expected), row->expected);
-	else if (conf_has_words(row))
-		append_words(row, expected, sizeof(expected));
-	else
-		append_limits(row, expected, sizeof(expected));
-	if (row->nothing) {
-		append(expected, sizeof(expected), ", or ");
-		append(expected, sizeof(expected), row->nothing);
-	}
-	if (value[0])
-		fail(reading, "%s = %s: expected %s", row->key, value, expected);
-	else
-		fail(reading, "%s has no value: expected %s", row->key, expected);
+	conf_complaint_value(row, value, complaint);
+	fail(reading, "%s", complaint);
 }
 
 /* Reading. */
@@ -277,8 +160,6 @@ static int on_value(void *userdata, const char *section, const char *key, const 
 		set(reading, row, text);
 	else if (!key[0])
 		fail(reading, "there is no key before the =");
-	else if (!section[0])
-		fail_outside(reading, key);
 	else
 		fail_key(reading, section, key);
 	return reading->error == 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One value of one row: from text to the caller's struct. For conf.c alone; conf_value.c also has
+ * One value of one row: from text to the caller's struct. For conf*.c alone; conf_value.c also has
  * those functions of conf.h that touch no file.
  */
 #ifndef BASE_CONF_VALUE_H
