@@ -3,9 +3,10 @@
 
 The kernel takes several of them one after the other: what changes seldom stands in an archive of its own,
 and a later one replaces files of an earlier one. The format is cpio's "newc"
-(Documentation/driver-api/early-userspace/buffer-format.rst). Equal input gives equal bytes: all is root's, of
-the time 0, in the order of the names. Nothing is compressed, since the emulated processor would be slower at
-unpacking than this machine is at copying.
+(Documentation/driver-api/early-userspace/buffer-format.rst). All is root's, in the order of the names. Files
+keep their time, by which Python knows that what it has compiled is of the same source: in a machine where it is
+not, every start of Python takes a second more. Nothing is compressed, since the emulated processor would be slower
+at unpacking than this machine is at copying.
 """
 
 import os
@@ -26,10 +27,10 @@ class Archive:
         self.inode = 0
         self.directories = {"."}
 
-    def entry(self, name, mode, data=b""):
+    def entry(self, name, mode, data=b"", time=0):
         self.inode += 1
         name = name.encode() + b"\0"
-        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+        fields = (self.inode, mode, 0, 0, 1, time, len(data), 0, 0, 0, 0, len(name), 0)
         header = b"070701" + b"".join(b"%08X" % field for field in fields)
         self.file.write(header + name + padding(len(header) + len(name)))
         self.file.write(data + padding(len(data)))
@@ -44,7 +45,8 @@ class Archive:
 
     def add(self, name, path):
         """The file, link or directory (without what is in it) that is at a path; nothing of any other kind is wanted."""
-        mode = path.lstat().st_mode
+        status = path.lstat()
+        mode = status.st_mode
         self.directory(os.path.dirname(name) or ".")
         if stat.S_ISDIR(mode):
             self.directories.add(name)
@@ -52,7 +54,7 @@ class Archive:
         elif stat.S_ISLNK(mode):
             self.entry(name, LINK, os.readlink(path).encode())
         elif stat.S_ISREG(mode):
-            self.entry(name, mode, path.read_bytes())
+            self.entry(name, mode, path.read_bytes(), int(status.st_mtime))
 
     def add_bytes(self, name, data, permissions=0o644):
         self.directory(os.path.dirname(name) or ".")
