@@ -156,15 +156,15 @@ run: ## install what a build takes, build, and run the daemon in the foreground 
 # The tests. Each suite ends with a line of its own that counts; nothing is written outside .output/ and /tmp.
 run_pytest := PYTHONDONTWRITEBYTECODE=1 PATH="$$PATH:/usr/sbin:/sbin:$(CURDIR)/.output/tools/usr/bin" \
 	$(PYTHON) -m pytest -q -rs -p no:cacheprovider
-suites := tree unit replay system
+suites := tree unit replay system packages vm
 
-check: ## install what testing takes, build, and run every test (root)
+check: ## install what testing takes, build, and run every suite; of check-vm the core (root)
 	[ "$$(id -u)" = 0 ] || { echo 'the tests make network namespaces and load BPF: sudo make check' >&2; exit 1; }
-	packaging/install-deps build test
+	packaging/install-deps build test package vm
 	+$(MAKE) --no-print-directory all
 	+failed=; for suite in $(suites); do \
 		echo "== check-$$suite"; \
-		$(MAKE) --no-print-directory check-$$suite || failed="$$failed check-$$suite"; \
+		$(MAKE) --no-print-directory check-$$suite SELECTION=$(or $(SELECTION),core) || failed="$$failed check-$$suite"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "== failed:$$failed" >&2; exit 1; fi; \
 	echo '== all passed'
@@ -194,9 +194,9 @@ check-packages: ## build the packages twice and look at them: the same bytes, ri
 	packaging/install-deps build package
 	$(PYTHON) -B tests/check/packages.py
 
-check-vm: $(programs) ## the same on other kernels, and the package under systemd, in virtual machines (root; KERNELS="6.1 service")
-	packaging/install-deps vm
-	tests/vm/run $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
+check-vm: $(programs) $(OUT)/tests/bench/flood ## the same on other kernels, and the package under systemd, in virtual machines (root; SELECTION=core for the short way, KERNELS="6.1 service")
+	packaging/install-deps package vm
+	tests/vm/run $(if $(SELECTION),--selection $(SELECTION)) $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 
 # The bench's generators stand alone: what they cost must not depend on what is measured.
 bench_programs := $(addprefix $(OUT)/tests/bench/,load hold flood listen)

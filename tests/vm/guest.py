@@ -21,7 +21,7 @@ UNUSED = (
     "dev", "usr/lib/x86_64-linux-gnu/perl", "usr/share/doc", "usr/share/locale", "usr/share/man",
     "usr/share/perl", "var/cache", "var/lib/apt")
 SERVICE_UNUSED = ("dev", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache", "var/lib/apt/lists")
-PROGRAMS = (".output/tcpwatchd", ".output/tcpwatchctl")
+PROGRAMS = (".output/tcpwatchd", ".output/tcpwatchctl", ".output/tests/bench/flood")
 TREES = ("packaging", "tests/system", "tests/vm/guest")
 
 COMMAND = """\
@@ -81,7 +81,10 @@ def debian(vm, kind="", packages=PACKAGES, unused=UNUSED):
 
 def libraries(root):
     """The shared libraries of the programs, as this machine has them."""
-    shown = command("ldd", *(root / program for program in PROGRAMS))
+    try:
+        shown = command("ldd", *(root / program for program in PROGRAMS))
+    except Unavailable as error:
+        raise Broken(f"the programs do not show their libraries: {error}") from None
     paths = {pathlib.Path(path) for path in re.findall(r"(/\S+) \(0x", shown)}
     return sorted(path.parent.resolve() / path.name for path in paths)
 

@@ -9,25 +9,60 @@ import time
 
 from packages import Suite, Unavailable, command, unpack
 
-Kernel = collections.namedtuple("Kernel", "suite tests")
+Kernel = collections.namedtuple("Kernel", "suite tests")  # tests: what pytest is given, by the name of the selection
+
+
+def in_system(**names):
+    """Of tests/system, tests by file."""
+    return " ".join(f"tests/system/test_{file}.py{'::' if test else ''}{test}"
+                    for file, tests in names.items() for test in tests.split() or [""])
+
 
 # What only reads and writes text is the same on each kernel, and polling is as old as 5.10 and tested there;
-# promtool would be most of the machine.
-FOLLOWING = (
-    "tests/system -k 'not diag' --ignore=tests/system/test_config.py --ignore=tests/system/test_ctl.py"
-    " --ignore=tests/system/test_http.py"
-    " --deselect=tests/system/test_lifecycle.py::test_metrics_agree_with_promtool")
+# nginx, promtool and what systemd has for sockets would be most of the machine.
+WHOLE = (
+    "tests/system -k 'not diag and not promtool and not nginx and not systemd' --ignore=tests/system/test_activation.py"
+    " --ignore=tests/system/test_config.py --ignore=tests/system/test_ctl.py --ignore=tests/system/test_http.py")
+
+# What depends on the kernel, each thing once: the states and how each ends, requests and minisockets, queues and
+# SYNs, owners, namespaces, loss, and privileges.
+CORE = "-k 'not diag' " + in_system(
+    kernel_facts="",
+    states="test_all_kinds_by_events[mapped] test_socket_connected_again test_simultaneous_open test_fast_open"
+           " test_mptcp_by_events",
+    minisockets="test_orphan_expires test_port_used_again test_syn_ends_a_time_wait",
+    half_open="test_backlog",
+    listeners="test_older_than_the_daemon test_whole_sockets_in_syn_recv",
+    syn="test_all_are_counted test_behind_a_rule_that_drops test_cookies_for_all test_one_network test_counters",
+    queues="test_full_accept_queue",
+    owners="test_leak test_unaccepted test_exited",
+    failures="test_no_port test_aborted_and_reset",
+    namespaces="test_three_apart test_without_a_name",
+    load="test_missed_by_the_first_program_is_told_by_the_second",
+    loss="test_ring_overflow",
+    privileges="test_without_btf test_without_the_capability test_two_capabilities_are_enough"
+               " test_no_locked_memory_is_needed test_what_is_left test_what_is_left_to_a_service",
+)
 
 # 5.10 does not take the BPF program; Debian's has no MPTCP, and its `ss --kill` does not end a TIME_WAIT.
 POLLING = (
     "tests/vm/guest/test_without_bpf.py tests/system"
     " -k 'without_bpf or (diag and not mptcp and not killed_by_ss)'")
+CORE_POLLING = "-k 'without_bpf or diag' tests/vm/guest/test_without_bpf.py " + in_system(
+    states="test_all_at_once test_held[diag-syn_recv] test_fast_open",
+    minisockets="test_orphan_expires test_port_used_again",
+    half_open="test_backlog",
+    listeners="test_reuseport",
+    syn="test_counters",
+    owners="test_unaccepted",
+)
 
+FOLLOWING = {"whole": WHOLE, "core": CORE}
 KERNELS = {
     "6.1": Kernel("bookworm", FOLLOWING),
     "6.12": Kernel("trixie", FOLLOWING),
     "newest": Kernel("sid", FOLLOWING),
-    "5.10": Kernel("bullseye-security", POLLING),
+    "5.10": Kernel("bullseye-security", {"whole": POLLING, "core": CORE_POLLING}),
 }
 
 META_PACKAGE = "linux-image-cloud-amd64"

@@ -22,8 +22,9 @@ KERNEL_ARGUMENTS = "console=ttyS0 loglevel=5 panic=-1 mitigations=off"
 class Result:
     """What became of the command: status is None if the machine did not come to its end."""
 
-    def __init__(self, status, output, console, seconds):
+    def __init__(self, status, timed_out, output, console, seconds):
         self.status = status
+        self.timed_out = timed_out
         self.output = output
         self.console = console
         self.seconds = seconds
@@ -40,14 +41,15 @@ def boot(kernel, initramfs, logs, limit):
         "-serial", f"file:{console}", "-serial", f"file:{output}",
     ]
     started = time.monotonic()
+    timed_out = False
     try:
         subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, timeout=limit, check=False)
     except FileNotFoundError:
         raise Unavailable("qemu-system-x86_64 is not there: packaging/install-deps vm") from None
     except subprocess.TimeoutExpired:
-        pass  # there is no status then
+        timed_out = True
     text = output.read_text(errors="backslashreplace").replace("\r\n", "\n")
     status = re.search(r"^status (\d+)\n\Z", text, re.M)
     return Result(
-        int(status[1]) if status else None, text, console.read_text(errors="backslashreplace"),
+        int(status[1]) if status else None, timed_out, text, console.read_text(errors="backslashreplace"),
         time.monotonic() - started)
