@@ -49,12 +49,13 @@ POLLING = (
     "tests/vm/guest/test_without_bpf.py tests/system"
     " -k 'without_bpf or (diag and not mptcp and not killed_by_ss)'")
 CORE_POLLING = "-k 'without_bpf or diag' tests/vm/guest/test_without_bpf.py " + in_system(
-    states="test_all_at_once test_held[diag-syn_recv] test_fast_open",
+    states="test_all_at_once test_held test_fast_open",
     minisockets="test_orphan_expires test_port_used_again",
     half_open="test_backlog",
-    listeners="test_reuseport",
+    listeners="test_reuseport test_older_than_the_daemon",
     syn="test_counters",
     owners="test_unaccepted",
+    namespaces="test_three_apart",
 )
 
 FOLLOWING = {"whole": WHOLE, "core": CORE}

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "system"))
 
 import holder
-from conftest import daemon, make_daemon, make_netns, netns  # fixtures
+from conftest import daemon, make_daemon, make_directory, make_netns, netns  # fixtures
 from oracle import assert_right_when_quiet, counts
 from test_privileges import fell_back
 
