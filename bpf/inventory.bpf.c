@@ -15,6 +15,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 __u32 pass = 0;
 /* The last process of it that a whole row has told of; 0: none yet. Likewise. */
 __u32 told_pid = 0;
+/* The last pass that met a listener for which there was no memory in the listener map; 0: none. */
+__u32 unlisted = 0;
 
 static __always_inline void fill_holder(struct task_struct *task, struct tw_holder *row)
 {
@@ -34,8 +36,10 @@ static __always_inline void hold_listener(struct sock *sk, const struct tw_holde
 	struct listener_owner *owner;
 
 	owner = bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!owner)
+	if (!owner) {
+		unlisted = pass;
 		return;
+	}
 	if (owner->pass == pass) {
 		owner->holders += owner->last != row->pid;
 		owner->last = row->pid;

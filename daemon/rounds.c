@@ -7,9 +7,6 @@
 #include "source/counters.h"
 #include "source/sync.h"
 
-/* Expired TIME_WAITs leave the kernel up to half a second late; what differs for longer was ended
- * early. */
-#define TIME_WAIT_TICKS 6
 /* Of which no transition tells. */
 #define STATES_UNTOLD \
 	(TW_STATE_BIT(TW_SYN_RECV) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT))
@@ -146,27 +143,46 @@ static uint32_t due_untold(const struct rounds *r, struct namespace *n)
 	return STATES_UNTOLD;
 }
 
+static bool any_accept_queue(const struct rounds *r, uint32_t netns)
+{
+	size_t count;
+	const struct tw_listener *rows = listeners_rows(model_listeners(r->model), &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].netns == netns && rows[i].accept_queue)
+			return true;
+	return false;
+}
+
+static void due_listeners(const struct rounds *r, struct namespace *n, struct schedule_untold *u)
+{
+	bool queued = any_accept_queue(r, n->inum);
+
+	u->listeners = true;
+	u->accept_queues = queued || n->queued;
+	n->queued = queued;
+}
+
 /* What may have changed since it was last dumped, and no transition told. */
 static uint32_t due_changed(const struct rounds *r, struct namespace *n)
 {
 	int index = netns_find(model_netns(r->model), n->inum);
+	struct schedule_untold untold = {0};
 	const struct netns *known;
 	uint64_t segments = n->segments;
-	uint32_t states = 0;
-	bool minis;
 
 	if (index < 0)
 		return 0;
 	known = netns_at(model_netns(r->model), (size_t)index);
-	minis = known->minis + known->minis_untracked;
-	if (minis)
+	untold.minisockets = known->minis + known->minis_untracked;
+	untold.time_wait_ticks = known->time_wait_ticks;
+	if (untold.minisockets)
 		counters_segments(&n->files, &segments);
-	if (minis && (segments != n->segments || known->time_wait_ticks))
-		states |= TW_STATE_BIT(TW_FIN_WAIT2);
-	if (known->time_wait_ticks >= TIME_WAIT_TICKS)
-		states |= TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT);
+	untold.segments = segments != n->segments;
 	n->segments = segments;
-	return states;
+	if (!sources_listing(r->sources))
+		due_listeners(r, n, &untold);
+	return schedule_states(&untold);
 }
 
 /* Starts a round of the namespaces for which something is due, if there are any. */

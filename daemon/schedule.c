@@ -2,6 +2,7 @@
 #include "schedule.h"
 
 #include "base/util.h"
+#include "model/model.h"
 
 #define SAVED_SEC 60 /* of share that an idle host may save up for one dear dump */
 #define START_SEC 1  /* of it to begin with */
@@ -11,6 +12,10 @@
 #define LOSS_CALM_NS (100 * NSEC_PER_MSEC)
 #define LOSS_LONGEST_NS (500 * NSEC_PER_MSEC)
 #define HEAL_REST 3 /* times the cost of a healing round, for which the next one waits */
+
+/* Expired TIME_WAITs leave the kernel up to half a second late; what differs for longer was ended
+ * early. */
+#define TIME_WAIT_TICKS 6
 
 static double balance_max(const struct schedule *s)
 {
@@ -71,6 +76,21 @@ void schedule_full_done(struct schedule *s, uint64_t now_ns, uint32_t drift)
 	s->interval_ns = drift ? s->interval_min_ns : s->interval_ns * 2;
 	if (s->interval_ns > INTERVAL_MAX_NS)
 		s->interval_ns = INTERVAL_MAX_NS;
+}
+
+uint32_t schedule_states(const struct schedule_untold *u)
+{
+	uint32_t states = 0;
+
+	if (u->minisockets && (u->segments || u->time_wait_ticks))
+		states |= TW_STATE_BIT(TW_FIN_WAIT2);
+	if (u->time_wait_ticks >= TIME_WAIT_TICKS)
+		states |= TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT);
+	if (u->listeners)
+		states |= MODEL_LISTENER_STATES;
+	if (u->listeners && u->accept_queues)
+		states |= MODEL_QUEUED_STATES;
+	return states;
 }
 
 void schedule_lost(struct schedule *s, uint64_t now_ns)

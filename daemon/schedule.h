@@ -41,6 +41,18 @@ bool schedule_full_due(struct schedule *s, uint64_t now_ns);
 /* A full round has ended; drift: connections it had to correct. */
 void schedule_full_done(struct schedule *s, uint64_t now_ns, uint32_t drift);
 
+/* What no transition tells of a namespace whose transitions are followed. */
+struct schedule_untold {
+	bool minisockets;         /* there are some in FIN_WAIT2 */
+	bool segments;            /* some have come since it was last dumped */
+	unsigned time_wait_ticks; /* for which the TIME_WAITs have not been what the kernel says */
+	bool listeners;           /* looks do not tell of all of them and their queues */
+	bool accept_queues;       /* then: some have connections in them, or had some */
+};
+
+/* The states that are to be dumped for that, of enum tw_tcp_state; 0: none. */
+uint32_t schedule_states(const struct schedule_untold *u);
+
 /* Transitions were lost. */
 void schedule_lost(struct schedule *s, uint64_t now_ns);
 /* Whether to heal now: losses have stopped for a moment, or went on for long enough. */

@@ -76,6 +76,18 @@ static void on_transition(struct tcpwatchd *d, const struct tw_event *event)
 	serve_on_event(d->serve, event);
 }
 
+static void on_pass_end(struct tcpwatchd *d, const struct tw_pass *pass)
+{
+	if (pass->unlisted && !d->status.listeners_polled)
+		log_notice("listeners and half-open connections are polled: this kernel has no "
+			   "memory for BPF to list them (Linux 7 on a processor that cannot "
+			   "exchange 16 bytes at once); all else is followed as ever");
+	else if (!pass->unlisted && d->status.listeners_polled)
+		log_info("listeners and half-open connections are not polled any more");
+	d->status.listeners_polled = pass->unlisted;
+	sources_look(d->sources); /* who holds the listeners is news too */
+}
+
 static void on_record(enum tw_record_type type, const void *body, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -100,7 +112,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		serve_on_round(d->serve);
 		break;
 	case TW_RECORD_PASS_END:
-		sources_look(d->sources); /* who holds the listeners is news too */
+		on_pass_end(d, body);
 		break;
 	case TW_RECORD_PORT:
 		note_port(d, body);

@@ -21,6 +21,10 @@ static void put_mode(struct print *p, struct json_object *status)
 					sizeof(reason_buffer));
 	bool degraded = reason && *reason;
 
+	if (json_object_get_boolean(field_get(status, "listeners_polled", json_type_boolean))) {
+		reason = "listeners and half-open connections are polled";
+		degraded = true;
+	}
 	snprintf(text, sizeof(text), "%s%s%s", mode ? mode : "?", degraded ? ": " : "",
 		 degraded ? reason : "");
 	print_entry(p, LABEL_WIDTH, "mode", text, degraded ? PRINT_YELLOW : PRINT_PLAIN);

@@ -28,7 +28,7 @@ void model_round_begin(struct model *m, const struct tw_round *round)
 	ledger_time(m, round->time_ns);
 	m->round_states = round->states & TW_STATES_ALL;
 	m->drift = (struct model_drift){0};
-	if (!m->looked)
+	if (!m->looked && (m->round_states & MODEL_QUEUED_STATES) == MODEL_QUEUED_STATES)
 		m->queued.count = 0; /* nobody looks, the rows tell */
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
 		netns_at(m->netns, i)->dump_ns = 0;
@@ -106,17 +106,13 @@ static struct connection connection_of_row(const struct tw_socket *row, int netn
 	return c;
 }
 
-/* What of a row without a descriptor is in an accept queue; the rest was closed. */
-#define STATES_QUEUED \
-	(TW_STATE_BIT(TW_ESTABLISHED) | TW_STATE_BIT(TW_CLOSE_WAIT) | TW_STATE_BIT(TW_SYN_RECV))
-
 static struct owner owner_of_row(const struct model *m, const struct tw_socket *row)
 {
 	struct owner owner = {.cgroup = row->cgroup, .uid = row->inode ? row->uid : UID_UNKNOWN};
 
 	if (row->inode)
 		return owner;
-	if (row->kind == TW_SOCKET_FULL && STATES_QUEUED & TW_STATE_BIT(row->state))
+	if (row->kind == TW_SOCKET_FULL && MODEL_QUEUED_STATES & TW_STATE_BIT(row->state))
 		owner.kind = OWNER_KIND_UNACCEPTED;
 	else
 		owner.kind = OWNER_KIND_KERNEL;
@@ -157,13 +153,16 @@ static void learn_holding(struct model *m, struct connection *c, const struct tw
 {
 	struct owner owner = *owners_get(m->owners, c->owner), by_row;
 
-	if (!row->inode && !(STATES_QUEUED & TW_STATE_BIT(row->state))) {
+	if (!row->inode && !(MODEL_QUEUED_STATES & TW_STATE_BIT(row->state))) {
 		ledger_disown(m, c);
 	} else if (!m->looked && (!row->inode || owner.kind == OWNER_KIND_UNACCEPTED)) {
 		by_row = owner_of_row(m, row);
 		owner.kind = by_row.kind;
 		queued_add(&m->queued, row->cookie);
 		owner_complete(&owner, &by_row);
+		/* accepted, by whoever listens as far as anybody knows */
+		if (row->inode && (owner.pid || *owner.comm))
+			owner.kind = OWNER_KIND_PROCESS;
 		ledger_set_owner(m, c, &owner);
 	}
 }
@@ -251,8 +250,27 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 	ledger_mark_seen(m, c, n->dump_ns);
 }
 
-/* Where no iterator tells of the listeners, a dump of all states does: they come in it before all
- * others. */
+/* Where no iterator tells of the listeners, dumps do: they come in them before all others. */
+static bool looks(const struct model *m)
+{
+	return !m->looked && (m->round_states & MODEL_LISTENER_STATES) == MODEL_LISTENER_STATES;
+}
+
+/* Who has a descriptor, as far as transitions and passes over all descriptors have told. */
+static void name_listener(const struct model *m, struct tw_listener *listener)
+{
+	const struct connection *c = table_find(m->table, listener->cookie);
+	const struct owner *owner = c ? owners_get(m->owners, c->owner) : NULL;
+
+	if (!owner || owner->kind != OWNER_KIND_PROCESS)
+		return;
+	listener->pid = owner->pid;
+	listener->holders = 1;
+	listener->uid = owner->uid;
+	listener->cgroup = owner->cgroup ? owner->cgroup : listener->cgroup;
+	memcpy(listener->comm, owner->comm, sizeof(listener->comm));
+}
+
 static void look_by_dump(struct model *m, const struct tw_socket *row)
 {
 	if (row->kind == TW_SOCKET_REQUEST) {
@@ -270,6 +288,7 @@ static void look_by_dump(struct model *m, const struct tw_socket *row)
 		};
 
 		memcpy(listener.saddr, row->saddr, sizeof(listener.saddr));
+		name_listener(m, &listener);
 		listeners_add(m->listeners, &listener);
 	}
 }
@@ -287,6 +306,7 @@ static void end_look_by_dump(struct model *m)
 			listeners_add(m->listeners, &rows[i]);
 	}
 	listeners_done(m->listeners);
+	segments_look(m->segments, m->now_ns);
 }
 
 void model_socket(struct model *m, const struct tw_socket *row)
@@ -301,7 +321,7 @@ void model_socket(struct model *m, const struct tw_socket *row)
 	if (!n->dump_ns || !(m->round_states & TW_STATE_BIT(row->state)))
 		return;
 	c = connection_of_row(row, index, n->dump_ns);
-	if (!m->looked && m->round_states == TW_STATES_ALL)
+	if (looks(m))
 		look_by_dump(m, row);
 	if (row->kind == TW_SOCKET_FULL)
 		row_full(m, n, &c, row);
@@ -375,7 +395,7 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 	table_settle(m->table, TW_TIME_WAIT); /* where a FIN_WAIT2 may have gone */
 	for (size_t i = 0; i < netns_count(m->netns); i++)
 		netns_settle(m, netns_at(m->netns, i));
-	if (!m->looked && m->round_states == TW_STATES_ALL)
+	if (looks(m))
 		end_look_by_dump(m);
 	m->round_states = 0;
 	*ret_drift = m->drift;

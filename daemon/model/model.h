@@ -95,6 +95,12 @@ uint64_t model_untracked(const struct model *m); /* connections counted, but not
 	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_CLOSE_WAIT) | \
 	 TW_STATE_BIT(TW_LAST_ACK) | TW_STATE_BIT(TW_CLOSING))
 uint64_t model_undated(const struct model *m);
+/* A complete dump of these shows the listeners and their queues. */
+#define MODEL_LISTENER_STATES (TW_STATE_BIT(TW_LISTEN) | TW_STATE_BIT(TW_SYN_RECV))
+/* What a dump shows without a descriptor is in an accept queue in these; in others it was closed.
+ */
+#define MODEL_QUEUED_STATES \
+	(TW_STATE_BIT(TW_ESTABLISHED) | TW_STATE_BIT(TW_CLOSE_WAIT) | TW_STATE_BIT(TW_SYN_RECV))
 /* Of a state: those that are not in the table, and so belong to no owner; below 0 when the table
  * has minisockets or requests that the kernel has ended. With the connections of all owners they
  * are the state's. */

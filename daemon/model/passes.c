@@ -123,6 +123,8 @@ void model_pass_end(struct model *m, const struct tw_pass *pass)
 	uint32_t count = table_slots(m->table);
 
 	ledger_time(m, pass->time_ns);
+	if (pass->unlisted)
+		m->looked = false;
 	if (m->pass_ns)
 		take_waiting(m);
 	for (uint32_t i = 0; i < count && m->pass_ns; i++) {

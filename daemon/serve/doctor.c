@@ -62,6 +62,10 @@ static void on_mode(struct model *m, const struct serve_status *status, struct d
 		doctor_say(row, DOCTOR_NOTE,
 			   "It polls, as it was told to: short connections are missed, counts and "
 			   "ages are of the last look.");
+	if (status->listeners_polled)
+		doctor_say(row, DOCTOR_NOTE,
+			   "The kernel has no memory for BPF to list listeners: they and half-open "
+			   "connections are polled, as often as resync_budget allows.");
 	if (!model_known(m))
 		doctor_say(row, DOCTOR_NOTE, "It has not looked at all sockets yet.");
 }

@@ -51,8 +51,11 @@ struct serve_status {
 	const char *mode;            /* "ebpf" or "diag" */
 	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
 	bool syn_accounting;   /* SYNs are counted */
-	uint32_t netns;        /* the daemon's own, by its inode number; 0: not known */
-	size_t namespaces;     /* whose sockets are counted */
+	/* Transitions are followed, but the kernel had no memory for BPF to list the listeners:
+	 * they and half-open connections come from dumps. */
+	bool listeners_polled;
+	uint32_t netns;         /* the daemon's own, by its inode number; 0: not known */
+	size_t namespaces;      /* whose sockets are counted */
 	size_t namespaces_shut; /* that cannot be entered */
 	int namespaces_error;   /* why not, a negative errno */
 	char kernel[65];        /* release, of uname(2) */

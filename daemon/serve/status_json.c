@@ -174,6 +174,7 @@ struct json_object *status_json(struct model *m, const struct serve_status *stat
 	json_add_text(object, "version", TW_VERSION);
 	json_add_text(object, "mode", status->mode);
 	json_add_text(object, "mode_reason", status->mode_reason);
+	json_add(object, "listeners_polled", json_object_new_boolean(status->listeners_polled));
 	json_add_text(object, "kernel", status->kernel);
 	json_add(object, "uptime_seconds", json_age(status->start_ns, now_ns));
 	add_counts(object, m);

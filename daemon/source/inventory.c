@@ -163,9 +163,12 @@ void inventory_holders_end(struct inventory *inv, struct inventory_reader *r)
 	inv->passed = true;
 }
 
-bool inventory_passed(const struct inventory *inv)
+/* The pass that goes on may yet meet one, as the one before it did. */
+bool inventory_listing(const struct inventory *inv)
 {
-	return inv->passed;
+	const struct inventory_bpf__bss *told = inv->skeleton->bss;
+
+	return inv->passed && (!told->unlisted || told->unlisted + 1 < told->pass);
 }
 
 struct listener_context {

@@ -46,9 +46,14 @@ int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_ho
 void inventory_reader_close(struct inventory_reader *r);
 /* Ends the pass, and closes the reader. */
 void inventory_holders_end(struct inventory *inv, struct inventory_reader *r);
-/* Whether a pass has ended: until then listeners that are older than the inventory are not known.
+
+/*
+ * Whether inventory_listeners() knows all listeners that the last pass met; not before one has
+ * ended. Where a processor
+ * cannot exchange 16 bytes at once (x86 without CMPXCHG16B, arm64 without LSE, riscv), Linux 7 has
+ * no memory for the listener map, ever: kmalloc_nolock().
  */
-bool inventory_passed(const struct inventory *inv);
+bool inventory_listing(const struct inventory *inv);
 
 typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata);
 

@@ -22,6 +22,7 @@ struct namespace
 	bool found;                /* by the last scan, or since */
 	bool asked;                /* the opener is at it */
 	bool fresh;                /* not dumped yet */
+	bool queued;               /* accept queues were not empty when they were last dumped */
 	uint64_t netstat_ns;       /* when its netstat was last read */
 	uint64_t limits_ns;        /* and its limits */
 	uint64_t segments;         /* received, when its request sockets were last dumped */

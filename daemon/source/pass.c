@@ -18,10 +18,9 @@ struct pass {
 	struct inventory_reader reader;
 };
 
-static void tell_pass(const struct pass *p, enum tw_record_type type, bool complete)
+static void tell_pass(const struct pass *p, enum tw_record_type type, struct tw_pass pass)
 {
-	const struct tw_pass pass = {.time_ns = now_ns(CLOCK_MONOTONIC), .complete = complete};
-
+	pass.time_ns = now_ns(CLOCK_MONOTONIC);
 	p->calls.record(type, &pass, p->calls.userdata);
 }
 
@@ -39,7 +38,9 @@ static void finish(struct pass *p, int error)
 			    "connection is known as far as transitions tell",
 			    strerror(-error));
 	inventory_holders_end(p->inventory, &p->reader);
-	tell_pass(p, TW_RECORD_PASS_END, !error);
+	tell_pass(
+		p, TW_RECORD_PASS_END,
+		(struct tw_pass){.complete = !error, .unlisted = !inventory_listing(p->inventory)});
 	p->active = false;
 }
 
@@ -111,6 +112,6 @@ int pass_start(struct pass *p)
 		return error;
 	p->active = true;
 	p->cost_ns = 0;
-	tell_pass(p, TW_RECORD_PASS_BEGIN, false);
+	tell_pass(p, TW_RECORD_PASS_BEGIN, (struct tw_pass){0});
 	return sd_event_source_set_enabled(p->step, SD_EVENT_ON);
 }

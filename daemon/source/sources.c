@@ -210,6 +210,11 @@ bool sources_counting_syns(const struct sources *s)
 	return s->syn;
 }
 
+bool sources_listing(const struct sources *s)
+{
+	return s->inventory && inventory_listing(s->inventory);
+}
+
 int sources_fd(const struct sources *s)
 {
 	return s->transitions ? transitions_fd(s->transitions) : -1;
@@ -373,9 +378,7 @@ void sources_look(struct sources *s)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
 
-	/* until then dumps tell of listeners */
-	if (s->inventory && inventory_passed(s->inventory) &&
-	    !inventory_listeners(s->inventory, on_listener, on_queued, s))
+	if (sources_listing(s) && !inventory_listeners(s->inventory, on_listener, on_queued, s))
 		tell(s, TW_RECORD_LISTENERS, &tick);
 	if (s->syn)
 		look_at_segments(s, tick.time_ns);

@@ -109,7 +109,8 @@ struct tw_pass {
 	__u64 time_ns;  /* CLOCK_MONOTONIC */
 	__u32 complete; /* at the end: 1 when every descriptor was met, 0 when it failed and says
 			   nothing of sockets that were not */
-	__u32 padding;  /* 0 */
+	__u32 unlisted; /* at the end: 1 when not all listeners are told of by looks, since the
+			   kernel had no memory to list them; dumps show them then */
 };
 
 struct tw_queued {

@@ -375,6 +375,11 @@ mode         diag: the kernel has no BTF at /sys/kernel/btf/vmlinux, so that no
     assert re.search("^resyncs +none yet$", result.stdout, re.M)
 
 
+def test_status_with_polled_listeners(fake):
+    result = fake(document(status(listeners_polled=True))).run("status")
+    assert result.stdout.startswith("mode         ebpf: listeners and half-open connections are polled\n")
+
+
 LONG = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"
 
 

@@ -396,6 +396,9 @@ static void test_the_daemon(void **state)
 	assert_advice(c, "tcpwatch mode", DOCTOR_WARNING, NULL, "for want of BTF");
 	c->status.mode_reason[0] = '\0';
 	assert_advice(c, "tcpwatch mode", DOCTOR_NOTE, NULL, "as it was told to");
+	c->status.mode = "ebpf";
+	c->status.listeners_polled = true;
+	assert_advice(c, "tcpwatch mode", DOCTOR_NOTE, NULL, "no memory for BPF");
 	c->status.syn_accounting = false;
 	assert_advice(c, "tcpwatch SYN accounting", DOCTOR_NOTE, NULL, "not counted");
 	c->status.namespaces_shut = 3;

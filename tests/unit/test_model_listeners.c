@@ -159,6 +159,81 @@ static void test_by_dump_of_one_namespace(void **state)
 	assert_int_equal(listeners_port_count(listeners), 1);
 }
 
+static void begin_to_listen(struct fixture *f)
+{
+	struct tw_event event = event_of(&server, TW_CLOSE, TW_LISTEN, later(f));
+
+	event.flags = TW_EVENT_PROCESS;
+	event.pid = 77;
+	model_event(f->m, &event);
+}
+
+static void end_of_pass(struct fixture *f, bool unlisted)
+{
+	model_pass_begin(f->m, &(struct tw_pass){.time_ns = later(f)});
+	model_pass_end(f->m,
+		       &(struct tw_pass){.time_ns = later(f), .complete = 1, .unlisted = unlisted});
+}
+
+/* The listener map had no room for all of them: dumps of their states take the place of looks, for
+ * as long as that is so. */
+static void test_unlisted(void **state)
+{
+	const struct tw_listener *rows;
+	struct fixture *f = *state;
+	size_t count;
+
+	begin_to_listen(f);
+	look(f);
+	end_of_pass(f, true);
+	open_round(f, MODEL_LISTENER_STATES);
+	row(f, &server, TW_LISTEN, TW_SOCKET_FULL);
+	row(f, &child, TW_SYN_RECV, TW_SOCKET_REQUEST);
+	close_round(f, MODEL_LISTENER_STATES);
+	rows = listeners_rows(model_listeners(f->m), &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(rows->syn_queue, 1);
+	assert_int_equal(rows->pid, 77);
+	assert_int_equal(connections(f, TW_SYN_RECV), 1);
+	open_round(f, TW_STATE_BIT(TW_SYN_RECV)); /* which does not show listeners */
+	close_round(f, TW_STATE_BIT(TW_SYN_RECV));
+	listeners_rows(model_listeners(f->m), &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+
+	end_of_pass(f, false);
+	listener_of(f, HOST, AF_INET, 80, 5);
+	listener_of(f, HOST, AF_INET, 81, 6);
+	look(f);
+	open_round(f, MODEL_LISTENER_STATES);
+	row(f, &server, TW_LISTEN, TW_SOCKET_FULL);
+	close_round(f, MODEL_LISTENER_STATES);
+	listeners_rows(model_listeners(f->m), &count);
+	assert_int_equal(count, 2);
+}
+
+/* Nobody else tells then what waits for accept(), and what does not any more. */
+static void test_unlisted_accept_queue(void **state)
+{
+	const uint32_t states = MODEL_LISTENER_STATES | MODEL_QUEUED_STATES;
+	struct tw_socket waiting = row_of(&child, TW_ESTABLISHED, TW_SOCKET_FULL);
+	struct fixture *f = *state;
+
+	begin_to_listen(f);
+	end_of_pass(f, true);
+	change(f, &child, TW_LISTEN, TW_SYN_RECV);
+	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
+	for (unsigned accepted = 0; accepted <= 1; accepted++) {
+		waiting.inode = accepted ? 4711 : 0;
+		open_round(f, states);
+		row(f, &server, TW_LISTEN, TW_SOCKET_FULL);
+		model_socket(f->m, &waiting);
+		close_round(f, states);
+		assert_int_equal(owner(f, &child)->pid, 77);
+		assert_int_equal(owner(f, &child)->kind == OWNER_KIND_UNACCEPTED, !accepted);
+	}
+}
+
 static void test_which_ports_are_wanted(void **state)
 {
 	const struct tw_port http = {.netns = HOST, .port = 80}, all = {.netns = HOST};
@@ -243,6 +318,8 @@ int main(void)
 		test(test_malformed_listener),
 		test(test_by_dump),
 		test(test_by_dump_of_one_namespace),
+		test(test_unlisted),
+		test(test_unlisted_accept_queue),
 		test(test_which_ports_are_wanted),
 		test(test_syns_outlive_their_namespace),
 		test(test_cookies_outlive_their_namespace),

@@ -7,7 +7,10 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "model/model.h"
 #include "schedule.h"
+
+#include <tcpwatch/tcp_state.h>
 
 #define SHARE 0.005 /* the default: 0.5 % of a core */
 #define START (1000 * NSEC_PER_SEC)
@@ -170,6 +173,34 @@ static void test_interval_of_polling(void **state)
 	}
 }
 
+static uint32_t states_of(struct schedule_untold untold)
+{
+	return schedule_states(&untold);
+}
+
+static void test_states_untold(void **state)
+{
+	const uint32_t fin_wait2 = TW_STATE_BIT(TW_FIN_WAIT2);
+
+	(void)state;
+	assert_int_equal(states_of((struct schedule_untold){.segments = true}), 0);
+	assert_int_equal(states_of((struct schedule_untold){.minisockets = true}), 0);
+	assert_int_equal(states_of((struct schedule_untold){.minisockets = true, .segments = true}),
+			 fin_wait2);
+	assert_int_equal(
+		states_of((struct schedule_untold){.minisockets = true, .time_wait_ticks = 1}),
+		fin_wait2);
+	assert_int_equal(states_of((struct schedule_untold){.time_wait_ticks = 5}), 0);
+	assert_int_equal(states_of((struct schedule_untold){.time_wait_ticks = 6}),
+			 fin_wait2 | TW_STATE_BIT(TW_TIME_WAIT));
+	assert_int_equal(states_of((struct schedule_untold){.listeners = true}),
+			 MODEL_LISTENER_STATES);
+	assert_int_equal(
+		states_of((struct schedule_untold){.listeners = true, .accept_queues = true}),
+		MODEL_LISTENER_STATES | MODEL_QUEUED_STATES);
+	assert_int_equal(states_of((struct schedule_untold){.accept_queues = true}), 0);
+}
+
 /* Once losses have stopped for a moment. */
 static void test_healing(void **state)
 {
@@ -230,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_interval_waits_for_the_budget),
 		cmocka_unit_test(test_interval_of_polling),
+		cmocka_unit_test(test_states_untold),
 		cmocka_unit_test(test_healing),
 		cmocka_unit_test(test_healing_of_lasting_losses),
 		cmocka_unit_test(test_rest_after_healing),
