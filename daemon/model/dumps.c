@@ -265,7 +265,6 @@ static void name_listener(const struct model *m, struct tw_listener *listener)
 	if (!owner || owner->kind != OWNER_KIND_PROCESS)
 		return;
 	listener->pid = owner->pid;
-	listener->holders = 1;
 	listener->uid = owner->uid;
 	listener->cgroup = owner->cgroup ? owner->cgroup : listener->cgroup;
 	memcpy(listener->comm, owner->comm, sizeof(listener->comm));
