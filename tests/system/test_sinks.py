@@ -341,6 +341,15 @@ def test_a_certificate_that_nobody_vouches_for(start, inside, open_directory):
         receiver.end()
 
 
+def with_its_files(program):
+    """A program that was taken out of its package, not installed, sees the package's /usr/share."""
+    path = pathlib.Path(shutil.which(program))
+    share = path.parents[1] / "share"
+    if share == pathlib.Path("/usr/share"):
+        return [path]
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /usr/share && exec "$@"', share, path]
+
+
 class Alertmanager:
     def __init__(self, netns, directory):
         self.port = free_port()
@@ -348,7 +357,7 @@ class Alertmanager:
         config = directory / "alertmanager.yml"
         config.write_text("route:\n  receiver: none\nreceivers:\n- name: none\n")
         self.argv = [
-            "prometheus-alertmanager", f"--config.file={config}", f"--storage.path={directory}/alertmanager",
+            *with_its_files("prometheus-alertmanager"), f"--config.file={config}", f"--storage.path={directory}/alertmanager",
             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=", "--log.level=error"]
         self.netns = netns
 
