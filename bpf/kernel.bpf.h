@@ -104,10 +104,6 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 };
 
-struct tcp_sock {
-	struct inet_connection_sock inet_conn;
-};
-
 struct socket {
 	short type;
 	struct sock *sk;
