@@ -31,10 +31,10 @@ static enum print_style style_of(const char *status, const char *severity)
 
 static void print_head(struct print *p)
 {
-	print_cell(p, PRINT_BOLD, -STATUS_WIDTH, "STATUS");
-	print_cell(p, PRINT_BOLD, -SEVERITY_WIDTH, "SEVERITY");
-	print_cell(p, PRINT_BOLD, -SINCE_WIDTH, "SINCE");
-	print_cell(p, PRINT_BOLD, 0, "NAME");
+	print_text(p, PRINT_BOLD, -STATUS_WIDTH, "STATUS");
+	print_text(p, PRINT_BOLD, -SEVERITY_WIDTH, "SEVERITY");
+	print_text(p, PRINT_BOLD, -SINCE_WIDTH, "SINCE");
+	print_text(p, PRINT_BOLD, 0, "NAME");
 	print_end(p);
 }
 
@@ -59,10 +59,10 @@ static void print_row(struct print *p, struct json_object *row)
 	field_text(row, "name", name, sizeof(name));
 	field_text(row, "summary", summary, sizeof(summary));
 	cut_fraction(since);
-	print_cell(p, style_of(status, severity), -STATUS_WIDTH, "%s", status);
-	print_cell(p, PRINT_PLAIN, -SEVERITY_WIDTH, "%s", severity);
-	print_cell(p, PRINT_PLAIN, -SINCE_WIDTH, "%s", since);
-	print_cell(p, PRINT_BOLD, 0, "%s", name);
+	print_text(p, style_of(status, severity), -STATUS_WIDTH, status);
+	print_text(p, PRINT_PLAIN, -SEVERITY_WIDTH, severity);
+	print_text(p, PRINT_PLAIN, -SINCE_WIDTH, since);
+	print_text(p, PRINT_BOLD, 0, name);
 	print_end(p);
 	print_entry(p, INDENT, "", summary, PRINT_PLAIN);
 }

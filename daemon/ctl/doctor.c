@@ -48,7 +48,7 @@ static void print_row(struct print *p, struct json_object *row)
 	char buffer[FIELD_TEXT_SIZE];
 	const char *level = field_text(row, "level", buffer, sizeof(buffer));
 
-	print_cell(p, style_of(level), -LEVEL_WIDTH, "%s", level ? level : "?");
+	print_text(p, style_of(level), -LEVEL_WIDTH, level ? level : "?");
 	put_setting(p, row);
 	field_print_netns(p, row);
 	print_end(p);

@@ -167,8 +167,8 @@ static void put_transition(struct print *p, int width, const char *label, struct
 
 	if (localtime_r(&whole, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	print_cell(p, PRINT_BOLD, 1 - width, "%s", label);
-	print_cell(p, PRINT_PLAIN, 8, "%s", clock);
+	print_text(p, PRINT_BOLD, 1 - width, label);
+	print_text(p, PRINT_PLAIN, 8, clock);
 	print_cell(p, PRINT_PLAIN, -25, "%s > %s", from ? from : "?", to ? to : "?");
 	field_print_endpoint(p, row, "remote", "remote_port");
 	print_end(p);

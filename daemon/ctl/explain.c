@@ -28,8 +28,8 @@ static void put_paragraph(struct print *p, const char *label, const char *text, 
 		print_entry(p, LABEL_WIDTH, label, line, PRINT_PLAIN);
 		return;
 	}
-	print_cell(p, PRINT_BOLD, 1 - LABEL_WIDTH, "%s", label);
-	print_cell(p, PRINT_CYAN, 0, "%s", line + 1);
+	print_text(p, PRINT_BOLD, 1 - LABEL_WIDTH, label);
+	print_text(p, PRINT_CYAN, 0, line + 1);
 	print_end(p);
 }
 

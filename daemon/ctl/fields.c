@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/decimal.h"
+
 #define RATE_MAX 1e15 /* SYNs a second: no host gets there, and FIELD_SYNS_SIZE has room for it */
 
 struct json_object *field_get(struct json_object *object, const char *key, enum json_type type)
@@ -44,35 +46,49 @@ uint64_t field_count(struct json_object *object, const char *key)
 void field_print_endpoint(struct print *p, struct json_object *row, const char *address_key,
 			  const char *port_key)
 {
-	char buffer[FIELD_TEXT_SIZE], port_text[21] = "*";
+	char buffer[FIELD_TEXT_SIZE], text[sizeof("[]:") + FIELD_TEXT_SIZE + DECIMAL_SIZE];
 	const char *address = field_text(row, address_key, buffer, sizeof(buffer));
+	bool ipv6 = address && strchr(address, ':');
 	uint64_t port = field_count(row, port_key);
+	char *end = stpcpy(text, ipv6 ? "[" : "");
 
+	end = stpcpy(end, address ? address : "?");
+	end = stpcpy(end, ipv6 ? "]:" : ":");
 	if (port)
-		snprintf(port_text, sizeof(port_text), "%" PRIu64, port);
-	print_cell(p, PRINT_PLAIN, -FIELD_ENDPOINT_WIDTH,
-		   address && strchr(address, ':') ? "[%s]:%s" : "%s:%s", address ? address : "?",
-		   port_text);
+		decimal(end, port);
+	else
+		stpcpy(end, "*");
+	print_text(p, PRINT_PLAIN, -FIELD_ENDPOINT_WIDTH, text);
+}
+
+void field_print_process(struct print *p, struct json_object *object)
+{
+	char buffer[FIELD_TEXT_SIZE], text[sizeof("/") + FIELD_TEXT_SIZE + DECIMAL_SIZE];
+	const char *comm = field_text(object, "comm", buffer, sizeof(buffer));
+	bool pid = field_get(object, "pid", json_type_int);
+	char *end = stpcpy(text, comm && *comm ? comm : "?");
+
+	if (pid)
+		decimal(stpcpy(end, "/"), field_count(object, "pid"));
+	print_text(p, PRINT_PLAIN, 0, text);
 }
 
 void field_print_owner(struct print *p, struct json_object *row)
 {
 	struct json_object *owner = field_get(row, "owner", json_type_object);
-	char comm_buffer[FIELD_TEXT_SIZE], kind_buffer[FIELD_TEXT_SIZE];
-	const char *comm = field_text(owner, "comm", comm_buffer, sizeof(comm_buffer));
-	const char *kind = field_text(owner, "kind", kind_buffer, sizeof(kind_buffer));
+	struct json_object *comm = field_get(owner, "comm", json_type_string);
+	char buffer[FIELD_TEXT_SIZE];
+	const char *kind = field_text(owner, "kind", buffer, sizeof(buffer));
 	bool process = kind && strcmp(kind, "process") == 0;
+	bool known = kind && strcmp(kind, "unknown") != 0;
 
-	if (field_get(owner, "pid", json_type_int))
-		print_cell(p, PRINT_PLAIN, 0, "%s/%" PRIu64, comm && *comm ? comm : "?",
-			   field_count(owner, "pid"));
-	else if (comm && *comm)
-		print_cell(p, PRINT_PLAIN, 0, "%s", comm);
+	if (field_get(owner, "pid", json_type_int) || json_object_get_string_len(comm) > 0)
+		field_print_process(p, owner);
 	else if (field_get(owner, "uid", json_type_int))
 		print_cell(p, PRINT_PLAIN, 0, "uid:%" PRIu64, field_count(owner, "uid"));
-	else if (!kind || process || strcmp(kind, "unknown") == 0)
-		print_cell(p, PRINT_PLAIN, 0, "-");
-	if (kind && !process && strcmp(kind, "unknown") != 0)
+	else if (process || !known)
+		print_text(p, PRINT_PLAIN, 0, "-");
+	if (known && !process)
 		print_cell(p, PRINT_DIM, 0, "(%s)", kind);
 }
 

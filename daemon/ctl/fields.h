@@ -31,6 +31,9 @@ uint64_t field_count(struct json_object *object, const char *key);
  * 0. */
 void field_print_endpoint(struct print *p, struct json_object *row, const char *address_key,
 			  const char *port_key);
+/* COMM/PID of the members comm and pid, "?" for a comm that is not known, COMM where there is no
+ * pid. */
+void field_print_process(struct print *p, struct json_object *object);
 /* COMM/PID, or what else is known of the owner, in cells at the end of a line. */
 void field_print_owner(struct print *p, struct json_object *row);
 /* A cell that names the network namespace, when it is another than this program's. */

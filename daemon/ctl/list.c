@@ -14,12 +14,12 @@
 
 static void put_age(struct print *p, struct json_object *row)
 {
-	struct json_object *exact = field_get(row, "age_exact", json_type_boolean);
-	char age[PRINT_AGE_SIZE];
+	bool exact = json_object_get_boolean(field_get(row, "age_exact", json_type_boolean));
+	double seconds = field_number(row, "age_seconds");
+	char text[1 + PRINT_AGE_SIZE] = "~", *age = text + 1;
 
-	print_age(age, field_number(row, "age_seconds"));
-	print_cell(p, PRINT_PLAIN, AGE_WIDTH, "%s%s",
-		   json_object_get_boolean(exact) || strcmp(age, "-") == 0 ? "" : "~", age);
+	print_age(age, seconds);
+	print_text(p, PRINT_PLAIN, AGE_WIDTH, exact || strcmp(age, "-") == 0 ? age : text);
 }
 
 /* What a program has not read though the peer has closed is a sign that it looks elsewhere. */
@@ -32,20 +32,20 @@ static void put_queue(struct print *p, struct json_object *row, const char *key,
 		      enum print_style style)
 {
 	if (field_get(row, key, json_type_int))
-		print_cell(p, style, QUEUE_WIDTH, "%" PRIu64, field_count(row, key));
+		print_count(p, style, QUEUE_WIDTH, field_count(row, key));
 	else
-		print_cell(p, PRINT_DIM, QUEUE_WIDTH, "-");
+		print_text(p, PRINT_DIM, QUEUE_WIDTH, "-");
 }
 
 static void print_head(struct print *p)
 {
-	print_cell(p, PRINT_BOLD, -STATE_WIDTH, "STATE");
-	print_cell(p, PRINT_BOLD, AGE_WIDTH, "AGE");
-	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "RECV-Q");
-	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "SEND-Q");
-	print_cell(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "LOCAL");
-	print_cell(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "REMOTE");
-	print_cell(p, PRINT_BOLD, 0, "OWNER");
+	print_text(p, PRINT_BOLD, -STATE_WIDTH, "STATE");
+	print_text(p, PRINT_BOLD, AGE_WIDTH, "AGE");
+	print_text(p, PRINT_BOLD, QUEUE_WIDTH, "RECV-Q");
+	print_text(p, PRINT_BOLD, QUEUE_WIDTH, "SEND-Q");
+	print_text(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "LOCAL");
+	print_text(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "REMOTE");
+	print_text(p, PRINT_BOLD, 0, "OWNER");
 	print_end(p);
 }
 
@@ -55,7 +55,7 @@ static void print_row(struct print *p, struct json_object *row)
 	const char *state = field_text(row, "state", buffer, sizeof(buffer));
 	bool forgotten = is_forgotten(state, field_count(row, "recv_queue"));
 
-	print_cell(p, PRINT_PLAIN, -STATE_WIDTH, "%s", state ? state : "?");
+	print_text(p, PRINT_PLAIN, -STATE_WIDTH, state ? state : "?");
 	put_age(p, row);
 	put_queue(p, row, "recv_queue", forgotten ? PRINT_YELLOW : PRINT_PLAIN);
 	put_queue(p, row, "send_queue", PRINT_PLAIN);

@@ -51,18 +51,18 @@ static void put_rate(struct print *p, int width, double rate)
 	if (isfinite(rate))
 		print_cell(p, PRINT_PLAIN, width, rate < 10 ? "%.1f" : "%.0f", rate);
 	else
-		print_cell(p, PRINT_DIM, width, "-");
+		print_text(p, PRINT_DIM, width, "-");
 }
 
 static void print_head(struct print *p)
 {
-	print_cell(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "LOCAL");
-	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "SYN QUEUE");
-	print_cell(p, PRINT_BOLD, -BAR_WIDTH, "%s", "");
-	print_cell(p, PRINT_BOLD, QUEUE_WIDTH, "ACCEPT");
-	print_cell(p, PRINT_BOLD, RATE_WIDTH, "SYN/S");
-	print_cell(p, PRINT_BOLD, COOKIES_WIDTH, "COOKIES/S");
-	print_cell(p, PRINT_BOLD, 0, "OWNER");
+	print_text(p, PRINT_BOLD, -FIELD_ENDPOINT_WIDTH, "LOCAL");
+	print_text(p, PRINT_BOLD, QUEUE_WIDTH, "SYN QUEUE");
+	print_text(p, PRINT_BOLD, -BAR_WIDTH, "");
+	print_text(p, PRINT_BOLD, QUEUE_WIDTH, "ACCEPT");
+	print_text(p, PRINT_BOLD, RATE_WIDTH, "SYN/S");
+	print_text(p, PRINT_BOLD, COOKIES_WIDTH, "COOKIES/S");
+	print_text(p, PRINT_BOLD, 0, "OWNER");
 	print_end(p);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/utf8.h"
 
 /* U+0080 to U+009F, which some terminals obey as they do ESC and a letter, in UTF-8. */
@@ -22,27 +23,41 @@ static const char *const style_sequences[PRINT_STYLE_COUNT] = {
 	[PRINT_RED] = "\033[31m", [PRINT_YELLOW] = "\033[33m", [PRINT_CYAN] = "\033[36m",
 };
 
-static void put_styled(const struct print *p, enum print_style style, const char *text)
+static void put_styled(const struct print *p, enum print_style style, const char *text,
+		       size_t length)
 {
 	const char *sequence = p->color ? style_sequences[style] : NULL;
 
 	if (sequence)
 		fprintf(p->out, "%s%s\033[0m", sequence, text);
 	else
-		fputs(text, p->out);
+		fwrite(text, 1, length, p->out);
 }
 
-static void put_cell(struct print *p, enum print_style style, int width, const char *text)
+static void put_blanks(const struct print *p, size_t count)
 {
-	size_t length = strlen(text), room = (size_t)abs(width), start = p->stop, gap;
+	static const char blanks[] = "                                ";
 
+	for (size_t part; count > 0; count -= part) {
+		part = count < sizeof(blanks) - 1 ? count : sizeof(blanks) - 1;
+		fwrite(blanks, 1, part, p->out);
+	}
+}
+
+static void put_cell(struct print *p, enum print_style style, int width, const char *text,
+		     size_t length)
+{
+	size_t room = (size_t)abs(width), start = p->stop, gap;
+
+	p->stop += room + 1;
+	if (length == 0)
+		return;
 	if (width > 0 && length < room)
 		start += room - length;
 	gap = start > p->at ? start - p->at : p->at > 0;
-	fprintf(p->out, "%*s", (int)gap, "");
-	put_styled(p, style, text);
+	put_blanks(p, gap);
+	put_styled(p, style, text, length);
 	p->at += gap + length;
-	p->stop += room + 1;
 }
 
 void print_cell(struct print *p, enum print_style style, int width, const char *format, ...)
@@ -53,10 +68,19 @@ void print_cell(struct print *p, enum print_style style, int width, const char *
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (text[0])
-		put_cell(p, style, width, text);
-	else
-		p->stop += (size_t)abs(width) + 1;
+	print_text(p, style, width, text);
+}
+
+void print_text(struct print *p, enum print_style style, int width, const char *text)
+{
+	put_cell(p, style, width, text, strlen(text));
+}
+
+void print_count(struct print *p, enum print_style style, int width, uint64_t count)
+{
+	char digits[DECIMAL_SIZE];
+
+	put_cell(p, style, width, digits, decimal(digits, count));
 }
 
 void print_end(struct print *p)
@@ -71,7 +95,7 @@ void print_entry(struct print *p, int label_width, const char *label, const char
 	size_t indent = (size_t)label_width;
 	char word[PRINT_CELL_SIZE];
 
-	put_cell(p, PRINT_BOLD, 1 - label_width, label);
+	print_text(p, PRINT_BOLD, 1 - label_width, label);
 	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
 		size_t length = strcspn(text, " ");
 
@@ -80,7 +104,7 @@ void print_entry(struct print *p, int label_width, const char *label, const char
 			p->stop = indent;
 		}
 		snprintf(word, sizeof(word), "%.*s", (int)length, text);
-		put_cell(p, style, 0, word);
+		print_text(p, style, 0, word);
 		p->stop = p->at + 1;
 		text += length;
 	}

@@ -41,6 +41,10 @@ struct print {
  */
 void print_cell(struct print *p, enum print_style style, int width, const char *format, ...)
 	_printf_(4, 5);
+/* The same for what needs no format: rows come by the thousand, and most of their cells are such.
+ */
+void print_text(struct print *p, enum print_style style, int width, const char *text);
+void print_count(struct print *p, enum print_style style, int width, uint64_t count);
 void print_end(struct print *p);
 
 /*

@@ -29,13 +29,13 @@ static void put_row(struct print *p, struct json_object *status, const char *lab
 	if (count > 0 && length == 0)
 		length = 1;
 	memset(bar, '#', sizeof(bar));
-	print_cell(p, style, -STATE_WIDTH, "%s", label);
-	print_cell(p, style, COUNT_WIDTH, "%" PRIu64, count);
+	print_text(p, style, -STATE_WIDTH, label);
+	print_count(p, style, COUNT_WIDTH, count);
 	if (isfinite(rate))
 		print_cell(p, style, RATE_WIDTH, "%.1f", rate);
 	else
 		print_cell(p, style, RATE_WIDTH, "-");
-	print_cell(p, style, AGE_WIDTH, "%s", age);
+	print_text(p, style, AGE_WIDTH, age);
 	print_cell(p, PRINT_CYAN, 0, "%.*s", length, bar);
 	print_end(p);
 }
@@ -50,10 +50,10 @@ static int print_states(struct print *p, struct json_object *status)
 	for (const char *const *label = filter_states; *label; label++)
 		if (field_count(states, *label) > most)
 			most = field_count(states, *label);
-	print_cell(p, PRINT_BOLD, -STATE_WIDTH, "STATE");
-	print_cell(p, PRINT_BOLD, COUNT_WIDTH, "CONNECTIONS");
-	print_cell(p, PRINT_BOLD, RATE_WIDTH, "NEW/SECOND");
-	print_cell(p, PRINT_BOLD, AGE_WIDTH, "OLDEST");
+	print_text(p, PRINT_BOLD, -STATE_WIDTH, "STATE");
+	print_text(p, PRINT_BOLD, COUNT_WIDTH, "CONNECTIONS");
+	print_text(p, PRINT_BOLD, RATE_WIDTH, "NEW/SECOND");
+	print_text(p, PRINT_BOLD, AGE_WIDTH, "OLDEST");
 	print_end(p);
 	for (const char *const *label = filter_states; *label; label++)
 		put_row(p, status, *label, most);

@@ -19,11 +19,11 @@
 
 static void print_head(struct print *p)
 {
-	print_cell(p, PRINT_BOLD, -NAME_WIDTH, "NAME");
-	print_cell(p, PRINT_BOLD, COUNT_WIDTH, "CONNECTIONS");
-	print_cell(p, PRINT_BOLD, SHARE_WIDTH, "SHARE");
-	print_cell(p, PRINT_BOLD, AGE_WIDTH, "OLDEST");
-	print_cell(p, PRINT_BOLD, 0, "STATES");
+	print_text(p, PRINT_BOLD, -NAME_WIDTH, "NAME");
+	print_text(p, PRINT_BOLD, COUNT_WIDTH, "CONNECTIONS");
+	print_text(p, PRINT_BOLD, SHARE_WIDTH, "SHARE");
+	print_text(p, PRINT_BOLD, AGE_WIDTH, "OLDEST");
+	print_text(p, PRINT_BOLD, 0, "STATES");
 	print_end(p);
 }
 
@@ -42,7 +42,7 @@ static void put_name(struct print *p, struct json_object *row)
 	else if (kind && strcmp(kind, "process") != 0 && strcmp(kind, "unknown") != 0)
 		print_cell(p, PRINT_PLAIN, -NAME_WIDTH, "%s (%s)", key ? key : "?", kind);
 	else
-		print_cell(p, PRINT_PLAIN, -NAME_WIDTH, "%s", key ? key : "?");
+		print_text(p, PRINT_PLAIN, -NAME_WIDTH, key ? key : "?");
 }
 
 /* The state, not yet among those taken, that has most connections; NULL: there is none left. */
@@ -75,7 +75,7 @@ static void put_states(struct print *p, struct json_object *row)
 
 		left += left || (used && used + length > room);
 		if (!left)
-			print_cell(p, PRINT_PLAIN, 0, "%s", text);
+			print_text(p, PRINT_PLAIN, 0, text);
 		used += length + 1;
 	}
 	if (left)
@@ -88,13 +88,13 @@ static void print_row(struct print *p, struct json_object *row)
 	char age[PRINT_AGE_SIZE];
 
 	put_name(p, row);
-	print_cell(p, PRINT_PLAIN, COUNT_WIDTH, "%" PRIu64, field_count(row, "connections"));
+	print_count(p, PRINT_PLAIN, COUNT_WIDTH, field_count(row, "connections"));
 	if (isfinite(share) && share <= 1)
 		print_cell(p, PRINT_PLAIN, SHARE_WIDTH, "%.1f%%", share * 100);
 	else
-		print_cell(p, PRINT_DIM, SHARE_WIDTH, "-");
+		print_text(p, PRINT_DIM, SHARE_WIDTH, "-");
 	print_age(age, field_number(row, "oldest_seconds"));
-	print_cell(p, PRINT_PLAIN, AGE_WIDTH, "%s", age);
+	print_text(p, PRINT_PLAIN, AGE_WIDTH, age);
 	put_states(p, row);
 	print_end(p);
 }

@@ -19,7 +19,7 @@ static void put_time(struct print *p, struct json_object *row)
 	time_t seconds;
 
 	if (!(now >= 0 && now < (double)INT32_MAX * 1000)) {
-		print_cell(p, PRINT_DIM, -TIME_WIDTH, "-");
+		print_text(p, PRINT_DIM, -TIME_WIDTH, "-");
 		return;
 	}
 	seconds = (time_t)now;
@@ -39,12 +39,8 @@ static void put_change(struct print *p, struct json_object *row)
 
 static void put_process(struct print *p, struct json_object *row)
 {
-	char buffer[FIELD_TEXT_SIZE];
-	const char *comm = field_text(row, "comm", buffer, sizeof(buffer));
-
 	if (field_get(row, "pid", json_type_int))
-		print_cell(p, PRINT_PLAIN, 0, "%s/%" PRIu64, comm ? comm : "?",
-			   field_count(row, "pid"));
+		field_print_process(p, row);
 }
 
 static void put_error(struct print *p, struct json_object *row)
@@ -53,7 +49,7 @@ static void put_error(struct print *p, struct json_object *row)
 	const char *error = field_text(row, "error", buffer, sizeof(buffer));
 
 	if (error)
-		print_cell(p, PRINT_RED, 0, "%s", error);
+		print_text(p, PRINT_RED, 0, error);
 }
 
 static void print_row(struct print *p, struct json_object *row)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "serve/text.h"
 
 #define TEXT_FIRST_SIZE 16384 /* a page of metrics then grows twice */
@@ -35,6 +36,18 @@ void text_append(struct text *t, const char *bytes, size_t length)
 		return;
 	memcpy(t->data + t->length, bytes, length);
 	t->length += length;
+}
+
+void text_string(struct text *t, const char *string)
+{
+	text_append(t, string, strlen(string));
+}
+
+void text_number(struct text *t, uint64_t number)
+{
+	char digits[DECIMAL_SIZE];
+
+	text_append(t, digits, decimal(digits, number));
 }
 
 void text_printf(struct text *t, const char *format, ...)

@@ -7,6 +7,7 @@
 #define SERVE_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/util.h"
 
@@ -20,6 +21,9 @@ struct text {
 };
 
 void text_append(struct text *t, const char *bytes, size_t length);
+void text_string(struct text *t, const char *string);
+/* In decimal digits. */
+void text_number(struct text *t, uint64_t number);
 void text_printf(struct text *t, const char *format, ...) _printf_(2, 3);
 void text_clear(struct text *t);
 

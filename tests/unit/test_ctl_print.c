@@ -119,6 +119,19 @@ static void test_columns(void **state)
 	assert_written(&p, "a       1 b\nabcde  12 c\n          d\n");
 }
 
+static void test_without_format(void **state)
+{
+	struct print p = open_print(false);
+
+	(void)state;
+	print_count(&p, PRINT_PLAIN, 40, 1234567);
+	print_text(&p, PRINT_PLAIN, -40, "100%s");
+	print_count(&p, PRINT_PLAIN, 0, 0);
+	print_end(&p);
+	assert_written(&p, "                                 1234567 "
+			   "100%s                                    0\n");
+}
+
 static void test_column_too_narrow(void **state)
 {
 	struct print p = open_print(false);
@@ -299,6 +312,7 @@ int main(void)
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_without_format),
 		cmocka_unit_test(test_column_too_narrow),
 		cmocka_unit_test(test_color),
 		cmocka_unit_test(test_entry),
