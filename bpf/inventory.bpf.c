@@ -146,7 +146,8 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct sock *
 
 /*
  * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's alone
- * into it. As with descriptors, no more is read of each than is needed.
+ * into it. A row with an accept queue is followed by the cookies in it and a 0. As with
+ * descriptors, no more is read of each than is needed.
  */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -180,8 +181,9 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	sock_local_address(sk, row.saddr);
 	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
-	if (row.accept_queue)
-		tell_queue(ctx->meta->seq, sk);
+	if (!row.accept_queue)
+		return 0;
+	tell_queue(ctx->meta->seq, sk);
 	bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
 	return 0;
 }

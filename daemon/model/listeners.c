@@ -31,7 +31,6 @@ int listeners_new(struct listeners **ret)
 
 	if (!l)
 		return -ENOMEM;
-	port_index_init(&l->index);
 	*ret = l;
 	return 0;
 }
@@ -134,8 +133,9 @@ static void sum_up(struct listeners *l, const struct tw_listener *row)
 		p->count = 0;
 		p->syn_queue = p->accept_queue = p->backlog = 0;
 		p->owner = owner;
+	} else {
+		join(&p->owner, &owner);
 	}
-	join(&p->owner, &owner);
 	p->count++;
 	p->syn_queue += row->syn_queue;
 	p->accept_queue += row->accept_queue;

@@ -5,7 +5,7 @@
 
 #include "model/port_index.h"
 
-#define STEP 64U
+#define FIRST 64U /* entries; a power of two */
 
 struct port_index_entry {
 	uint32_t netns;
@@ -13,51 +13,66 @@ struct port_index_entry {
 	uint16_t port;
 };
 
-static uint32_t *chain_of(struct port_index *x, uint32_t netns, uint16_t port)
+static uint32_t *chain_of(const struct port_index *x, uint32_t netns, uint16_t port)
 {
 	uint32_t hash = netns * UINT32_C(0x9e3779b1) ^ port * UINT32_C(0x85ebca6b);
 
-	return &x->chains[hash >> 7 & (PORT_INDEX_CHAINS - 1)];
-}
-
-void port_index_init(struct port_index *x)
-{
-	*x = (struct port_index){0};
-	memset(x->chains, 0xff, sizeof(x->chains));
+	return &x->chains[hash >> 7 & (x->allocated - 1)];
 }
 
 void port_index_clear(struct port_index *x)
 {
 	free(x->entries);
-	port_index_init(x);
+	free(x->chains);
+	*x = (struct port_index){0};
 }
 
 uint32_t port_index_find(const struct port_index *x, uint32_t netns, uint16_t port)
 {
-	uint32_t i = *chain_of((struct port_index *)x, netns, port);
+	uint32_t i = x->count ? *chain_of(x, netns, port) : PORT_INDEX_NONE;
 
 	while (i != PORT_INDEX_NONE && (x->entries[i].netns != netns || x->entries[i].port != port))
 		i = x->entries[i].chain;
 	return i;
 }
 
+static void put_first(struct port_index *x, uint32_t place)
+{
+	struct port_index_entry *entry = &x->entries[place];
+	uint32_t *chain = chain_of(x, entry->netns, entry->port);
+
+	entry->chain = *chain;
+	*chain = place;
+}
+
+/* As many chains as there may be entries: they stay short. */
+static int grow(struct port_index *x)
+{
+	uint32_t allocated = x->allocated ? 2 * x->allocated : FIRST;
+	struct port_index_entry *entries = realloc(x->entries, allocated * sizeof(*entries));
+	uint32_t *chains;
+
+	if (!entries)
+		return -ENOMEM;
+	x->entries = entries;
+	chains = malloc(allocated * sizeof(*chains));
+	if (!chains)
+		return -ENOMEM;
+	memset(chains, 0xff, allocated * sizeof(*chains));
+	free(x->chains);
+	x->chains = chains;
+	x->allocated = allocated;
+	for (uint32_t i = 0; i < x->count; i++)
+		put_first(x, i);
+	return 0;
+}
+
 int port_index_add(struct port_index *x, uint32_t netns, uint16_t port)
 {
-	uint32_t *chain = chain_of(x, netns, port);
-
-	if (x->count == x->allocated) {
-		size_t allocated = x->allocated * 2 + STEP;
-		struct port_index_entry *entries = realloc(x->entries,
-							   allocated * sizeof(*entries));
-
-		if (!entries)
-			return -ENOMEM;
-		x->entries = entries;
-		x->allocated = allocated;
-	}
-	x->entries[x->count] = (struct port_index_entry){
-		.netns = netns, .port = port, .chain = *chain};
-	*chain = x->count++;
+	if (x->count == x->allocated && grow(x) < 0)
+		return -ENOMEM;
+	x->entries[x->count] = (struct port_index_entry){.netns = netns, .port = port};
+	put_first(x, x->count++);
 	return 0;
 }
 

@@ -9,18 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PORT_INDEX_CHAINS 1024U    /* a power of two; 5,000 ports make chains of five */
 #define PORT_INDEX_NONE UINT32_MAX /* no place */
 
+/* All zero: an empty one. */
 struct port_index {
 	uint32_t count;
 	/* the module's own */
 	struct port_index_entry *entries;
-	size_t allocated;
-	uint32_t chains[PORT_INDEX_CHAINS];
+	uint32_t *chains;   /* the first of each, by hash */
+	uint32_t allocated; /* entries and chains: 0 or a power of two */
 };
 
-void port_index_init(struct port_index *x);
 void port_index_clear(struct port_index *x);
 
 /* PORT_INDEX_NONE when it is not there. */

@@ -42,7 +42,6 @@ int segments_new(struct segments **ret)
 
 	if (!s)
 		return -ENOMEM;
-	port_index_init(&s->index);
 	*ret = s;
 	return 0;
 }

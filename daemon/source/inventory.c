@@ -175,7 +175,7 @@ struct listener_context {
 	inventory_listener_fn *on_listener;
 	inventory_queued_fn *on_queued;
 	void *userdata;
-	bool in_queue; /* cookies come, until a 0 */
+	bool in_queue; /* of the last one; cookies come, until a 0 */
 };
 
 static size_t parse_listeners(const uint8_t *data, size_t length, void *context)
@@ -184,17 +184,21 @@ static size_t parse_listeners(const uint8_t *data, size_t length, void *context)
 	size_t used = 0;
 
 	for (;;) {
-		size_t size = c->in_queue ? sizeof(uint64_t) : sizeof(struct tw_listener);
-		const void *at = data + used;
+		const uint64_t *cookie = (const void *)(data + used);
+		const struct tw_listener *row = (const void *)(data + used);
+		size_t size = c->in_queue ? sizeof(*cookie) : sizeof(*row);
 
 		if (used + size > length)
 			return used;
 		used += size;
-		if (!c->in_queue)
-			c->on_listener(at, c->userdata);
-		else if (*(const uint64_t *)at)
-			c->on_queued(*(const uint64_t *)at, c->userdata);
-		c->in_queue = !c->in_queue || *(const uint64_t *)at;
+		if (!c->in_queue) {
+			c->on_listener(row, c->userdata);
+			c->in_queue = row->accept_queue;
+		} else if (*cookie) {
+			c->on_queued(*cookie, c->userdata);
+		} else {
+			c->in_queue = false;
+		}
 	}
 }
 

@@ -14,10 +14,9 @@
 
 static void test_places(void **state)
 {
-	struct port_index x;
+	struct port_index x = {0};
 
 	(void)state;
-	port_index_init(&x);
 	assert_int_equal(port_index_find(&x, NETNS, 80), PORT_INDEX_NONE);
 	assert_int_equal(port_index_add(&x, NETNS, 80), 0);
 	assert_int_equal(port_index_add(&x, NETNS + 1, 80), 0);
@@ -36,7 +35,7 @@ static void test_places(void **state)
 }
 
 #define NAMESPACES 3U
-#define PORTS 2000U /* with the namespaces: chains of six */
+#define PORTS 2000U /* with the namespaces: it grows seven times */
 #define STEPS 20000U
 #define NOWHERE UINT32_MAX
 
@@ -45,11 +44,10 @@ static void test_random(void **state)
 {
 	static uint32_t places[NAMESPACES][PORTS], owners[NAMESPACES * PORTS];
 	uint64_t seed = seed_first(), random = seed;
-	struct port_index x;
+	struct port_index x = {0};
 
 	(void)state;
 	memset(places, 0xff, sizeof(places));
-	port_index_init(&x);
 	for (unsigned step = 0; step < STEPS; step++) {
 		uint32_t netns = random_below(&random, NAMESPACES);
 		uint32_t port = random_below(&random, PORTS), *place = &places[netns][port];
