@@ -66,7 +66,6 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
-/* Whether the transition can be told or not. */
 static __always_inline void add_listener(struct sock *sk)
 {
 	struct listener_owner *owner = bpf_sk_storage_get(&listeners, sk, 0,
@@ -127,6 +126,11 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 	bpf_ringbuf_submit(e, wake);
 }
 
+static __always_inline __u64 move_of(int old, int new)
+{
+	return (__u64)old << 8 | new;
+}
+
 /*
  * What this processor told last. A socket's address is as good a name as its cookie for as long as
  * the transition goes on, and costs nothing to have.
@@ -136,9 +140,12 @@ static __always_inline int was_told(const struct tw_cpu *cpu, const struct sock 
 	return cpu->told_sock == (__u64)sk && cpu->told_move == move;
 }
 
-static __always_inline __u64 move_of(int old, int new)
+static __always_inline void tell_and_note(struct tw_cpu *cpu, struct sock *sk, int old, int new,
+					  __u8 flags)
 {
-	return (__u64)old << 8 | new;
+	tell(sk, old, new, flags);
+	cpu->told_sock = (__u64)sk;
+	cpu->told_move = move_of(old, new);
 }
 
 /* They run in the order in which they are attached. */
@@ -148,11 +155,8 @@ int BPF_PROG(transitions, struct sock *sk, int old, int new)
 {
 	struct tw_cpu *cpu = this_cpu();
 
-	if (!cpu || !is_followed(sk))
-		return 0;
-	tell(sk, old, new, 0);
-	cpu->told_sock = (__u64)sk;
-	cpu->told_move = move_of(old, new);
+	if (cpu && is_followed(sk))
+		tell_and_note(cpu, sk, old, new, 0);
 	return 0;
 }
 
@@ -161,10 +165,7 @@ int BPF_PROG(missed, struct sock *sk, int old, int new)
 {
 	struct tw_cpu *cpu = this_cpu();
 
-	if (!cpu || was_told(cpu, sk, move_of(old, new)) || !is_followed(sk))
-		return 0;
-	tell(sk, old, new, TW_EVENT_MISSED);
-	cpu->told_sock = (__u64)sk;
-	cpu->told_move = move_of(old, new);
+	if (cpu && !was_told(cpu, sk, move_of(old, new)) && is_followed(sk))
+		tell_and_note(cpu, sk, old, new, TW_EVENT_MISSED);
 	return 0;
 }

@@ -143,24 +143,27 @@ static uint32_t due_untold(const struct rounds *r, struct namespace *n)
 	return STATES_UNTOLD;
 }
 
-static bool any_accept_queue(const struct rounds *r, uint32_t netns)
+/* Where looks tell of no listeners: their accept queues, as dumps have shown them last. */
+static void note_accept_queues(struct rounds *r)
 {
+	struct namespaces *namespaces = sources_namespaces(r->sources);
+	const struct tw_listener *rows;
 	size_t count;
-	const struct tw_listener *rows = listeners_rows(model_listeners(r->model), &count);
 
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].netns == netns && rows[i].accept_queue)
-			return true;
-	return false;
-}
+	for (size_t i = 0; i < namespaces_count(namespaces); i++) {
+		struct namespace *n = namespaces_at(namespaces, i);
 
-static void due_listeners(const struct rounds *r, struct namespace *n, struct schedule_untold *u)
-{
-	bool queued = any_accept_queue(r, n->inum);
+		n->queued_before = TAKE(n->queued, false);
+	}
+	rows = listeners_rows(model_listeners(r->model), &count);
+	for (size_t i = 0; i < count; i++) {
+		struct namespace *n = rows[i].accept_queue
+					      ? namespaces_find(namespaces, rows[i].netns)
+					      : NULL;
 
-	u->listeners = true;
-	u->accept_queues = queued || n->queued;
-	n->queued = queued;
+		if (n)
+			n->queued = true;
+	}
 }
 
 /* What may have changed since it was last dumped, and no transition told. */
@@ -180,8 +183,8 @@ static uint32_t due_changed(const struct rounds *r, struct namespace *n)
 		counters_segments(&n->files, &segments);
 	untold.segments = segments != n->segments;
 	n->segments = segments;
-	if (!sources_listing(r->sources))
-		due_listeners(r, n, &untold);
+	untold.listeners = !sources_listing(r->sources);
+	untold.accept_queues = untold.listeners && (n->queued || n->queued_before);
 	return schedule_states(&untold);
 }
 
@@ -207,6 +210,13 @@ static bool start(struct rounds *r, states_due_fn *due)
 		chosen = 0;
 	free(inums);
 	return chosen;
+}
+
+static void start_changed(struct rounds *r)
+{
+	if (!sources_listing(r->sources))
+		note_accept_queues(r);
+	start(r, due_changed);
 }
 
 static void start_full(struct rounds *r, enum resync_cause cause)
@@ -281,5 +291,5 @@ void rounds_tick(struct rounds *r)
 	else if (schedule_full_due(&r->schedule, now))
 		start_full(r, RESYNC_CAUSE_INTERVAL);
 	else if (sources_following(r->sources) && schedule_affordable(&r->schedule, now))
-		start(r, due_changed);
+		start_changed(r);
 }

@@ -57,7 +57,7 @@ static size_t append_states(const struct model *m, char *line, size_t used)
 {
 	const char *before = " (";
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		uint64_t n = count(m, state);
 
 		if (!n)
@@ -84,7 +84,7 @@ void supervisor_describe(const struct model *m, bool polling, size_t firing,
 	size_t namespaces = count_namespaces(model_netns(m)), used;
 	uint64_t sum = 0;
 
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		sum += count(m, state);
 	used = append(ret, 0, "%llu connection%s", (unsigned long long)sum, sum == 1 ? "" : "s");
 	used = append_states(m, ret, used);

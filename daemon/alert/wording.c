@@ -216,17 +216,6 @@ static const struct listener_port *busiest_port(struct model *m, uint32_t netns)
 	return busiest;
 }
 
-static double cookies_of(struct model *m, uint32_t netns)
-{
-	int index = netns_find(model_netns(m), netns);
-	const struct netns *n;
-
-	if (index < 0)
-		return 0;
-	n = netns_at(model_netns(m), (size_t)index);
-	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
-}
-
 static bool cookies_are_off(struct model *m, uint32_t netns)
 {
 	int index = netns_find(model_netns(m), netns);
@@ -259,7 +248,7 @@ static void add_sources(struct model *m, char *text)
 
 static void add_flood(struct model *m, uint32_t netns, const struct listener_port *port, char *text)
 {
-	double cookies = netns ? cookies_of(m, netns) : 0;
+	double cookies = netns_cookies_rate(model_netns(m), netns);
 
 	if (port && port->counted)
 		add(text, ": %.0f SYNs a second", port->syn_rate);

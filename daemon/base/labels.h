@@ -9,8 +9,6 @@
 #include <tcpwatch/record.h>
 #include <tcpwatch/tcp_state.h>
 
-#define FOR_EACH_STATE(state) for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
-
 extern const char *const labels_state[TW_STATE_SLOTS];   /* "close_wait"; slot 0: NULL */
 extern const char *const labels_sysctl[TW_SYSCTL_COUNT]; /* "net.ipv4.tcp_tw_reuse" */
 

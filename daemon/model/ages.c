@@ -9,7 +9,7 @@ _Static_assert(AGE_BOUNDS < TABLE_MARKS_MAX, "a state has marks left for others"
 
 void ages_init(struct ages *a, struct table *t)
 {
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		for (unsigned i = 0; i < AGE_BOUNDS && state != TW_CLOSE; i++) {
 			a->marks[state][i].age_ns = age_bounds_seconds[i] * SECOND_NS;
 			table_mark_add(t, state, &a->marks[state][i]);

@@ -370,7 +370,7 @@ static void netns_settle(struct model *m, struct netns *n)
 {
 	if (!n->dump_complete)
 		return;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (m->round_states & TW_STATE_BIT(state))
 			memcpy(n->untracked[state], n->dump_untracked[state],
 			       sizeof(n->untracked[state]));
@@ -388,7 +388,7 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 {
 	ledger_time(m, round->time_ns);
 	ledger_drop_gone(m);
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (m->round_states & TW_STATE_BIT(state))
 			sweep_state(m, state, round->time_ns);
 	table_settle(m->table, TW_TIME_WAIT); /* where a FIN_WAIT2 may have gone */
@@ -425,7 +425,7 @@ static void counters_in_use(struct netns *n, const struct tw_counters *counters)
 	int64_t excess = counters->in_use;
 
 	n->counters_events = n->events;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (state != TW_TIME_WAIT && state != TW_CLOSE)
 			excess -= (int64_t)netns_connections(n, state);
 	for (unsigned family = 0; family < NETNS_FAMILIES; family++)

@@ -358,7 +358,7 @@ void model_netns_gone(struct model *m, const struct tw_dump *netns)
 	ledger_time(m, netns->time_ns);
 	if (index < 0)
 		return;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		table_settle(m->table, state);
 	table_cursor_open(m->table, TW_STATES_ALL, &cursor);
 	while ((c = table_cursor_next(&cursor))) {
@@ -555,7 +555,7 @@ void model_age(struct model *m, const struct tw_age *age)
 void model_ages_done(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (MODEL_DATED_STATES & TW_STATE_BIT(state))
 			table_settle(m->table, state);
 }
@@ -611,7 +611,7 @@ uint64_t model_untracked(const struct model *m)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < netns_count(m->netns); i++)
-		for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		TW_FOR_EACH_STATE(state)
 			for (unsigned family = 0; family < NETNS_FAMILIES; family++) {
 				int32_t untracked = netns_at(m->netns, i)->untracked[state][family];
 

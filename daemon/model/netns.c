@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/netns.h"
+#include "model/netstat.h"
 
 #define NETNS_MAX UINT16_MAX /* the index has 16 bits in each connection */
 #define NETNS_STEP 16U
@@ -92,6 +93,17 @@ size_t netns_count(const struct netns_table *t)
 struct netns *netns_at(const struct netns_table *t, size_t index)
 {
 	return &t->entries[index];
+}
+
+double netns_cookies_rate(const struct netns_table *t, uint32_t inum)
+{
+	int index = netns_find(t, inum);
+	const struct netns *n;
+
+	if (index < 0)
+		return 0;
+	n = &t->entries[index];
+	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
 }
 
 uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family)

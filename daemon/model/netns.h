@@ -76,6 +76,9 @@ void netns_forget(struct netns_table *t, int index);
 size_t netns_count(const struct netns_table *t);
 struct netns *netns_at(const struct netns_table *t, size_t index);
 
+/* SYN cookies that the namespace sends a second, between the last two reads; 0 when not known. */
+double netns_cookies_rate(const struct netns_table *t, uint32_t inum);
+
 /* Connections in a state, never below 0: of one family, of both. */
 uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family);
 uint64_t netns_connections(const struct netns *n, unsigned state);

@@ -141,7 +141,7 @@ static void give_to_others(struct rank *r, const struct rank_row *row)
 {
 	r->others.members++;
 	r->others.connections += row->connections;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		r->others.states[state] += row->states[state];
 	if (row->oldest_ns < r->others.oldest_ns)
 		r->others.oldest_ns = row->oldest_ns;
@@ -183,7 +183,7 @@ void rank_finish(struct rank *r, size_t limit, const uint64_t totals[TW_STATE_SL
 		else if (r->slots[i].row.connections)
 			give_to_others(r, &r->slots[i].row);
 	}
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		balance(r, state, totals[state]);
 }
 

@@ -497,7 +497,7 @@ static void mark_advance(struct table *t, struct table_mark *mark, uint64_t now_
 
 void table_advance(struct table *t, uint64_t now_ns)
 {
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		for (unsigned i = 0; i < t->marks[state].count; i++)
 			mark_advance(t, t->marks[state].marks[i], now_ns);
 }

@@ -209,7 +209,7 @@ static void set_bits(struct tallies *t, const struct member *member, bool on)
 	for (unsigned i = 0; i < CONNECT_FAILURE_COUNT; i++)
 		if (member->spec.failures & 1U << i)
 			t->failing[i] = on ? t->failing[i] | bit : t->failing[i] & ~bit;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (!member->spec.failures && member->spec.states & TW_STATE_BIT(state))
 			masks[state] = on ? masks[state] | bit : masks[state] & ~bit;
 }
@@ -223,7 +223,7 @@ static int begin(struct tallies *t, struct member *member)
 		return member->failures ? 0 : -ENOMEM;
 	}
 	if (!spec->older_than_ns) {
-		for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		TW_FOR_EACH_STATE(state)
 			if (spec->states & TW_STATE_BIT(state))
 				table_settle(t->table, state);
 		count_present(t, member);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/labels.h"
 #include "base/utf8.h"
 #include "base/util.h"
 #include "serve/dimension.h"
@@ -194,7 +193,7 @@ static void add_owner(enum dimension d, const struct model *m, uint32_t index, u
 	key = key_of_name(name);
 	key.bytes[KIND_AT] = rows[d].kinds ? owner->kind : 0;
 	rank_add_members(rank, &key, owner->pid != 0, index);
-	FOR_EACH_STATE(s)
+	TW_FOR_EACH_STATE(s)
 		if (states & TW_STATE_BIT(s))
 			rank_add(rank, &key, s, owners_connections(model_owners(m), index, s),
 				 UINT64_MAX);
@@ -202,7 +201,7 @@ static void add_owner(enum dimension d, const struct model *m, uint32_t index, u
 
 static bool has_any(const struct owners *owners, uint32_t index, uint32_t states)
 {
-	FOR_EACH_STATE(s)
+	TW_FOR_EACH_STATE(s)
 		if (states & TW_STATE_BIT(s) && owners_connections(owners, index, s))
 			return true;
 	return false;

@@ -38,7 +38,7 @@ static int parse_number(const char *s, size_t length, uint64_t min, uint64_t max
 
 static uint32_t state_bit(const char *label, size_t length)
 {
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		const char *known = labels_state[state];
 
 		if (strlen(known) == length && !memcmp(known, label, length))

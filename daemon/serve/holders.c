@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/labels.h"
 #include "base/util.h"
 #include "serve/holders.h"
 
@@ -83,7 +82,7 @@ int holders_update(struct holders *h, const struct model *m, size_t most)
 
 	if (rank_new(&rank) < 0)
 		return -ENOMEM;
-	FOR_EACH_STATE(s)
+	TW_FOR_EACH_STATE(s)
 		totals[s] = model_connections(m, s, NETNS_IPV4) +
 			    model_connections(m, s, NETNS_IPV6);
 	dimension_add_counted(DIMENSION_UNIT, m, TW_STATES_ALL, rank);
@@ -92,7 +91,7 @@ int holders_update(struct holders *h, const struct model *m, size_t most)
 	choose(h, m, rows, count, most < HOLDERS_MAX ? most : HOLDERS_MAX);
 	memcpy(h->others, totals, sizeof(h->others));
 	for (size_t i = 0; i < h->count; i++)
-		FOR_EACH_STATE(s)
+		TW_FOR_EACH_STATE(s)
 			h->others[s] -= h->rows[i].states[s];
 	rank_free(rank);
 	return 0;

@@ -75,17 +75,6 @@ struct json_object *json_owner(const struct model *m, uint32_t index)
 			  cgroups_get(model_cgroups(m), owner->cgroup));
 }
 
-static double cookies_rate(const struct model *m, uint32_t inum)
-{
-	int index = netns_find(model_netns(m), inum);
-	const struct netns *n;
-
-	if (index < 0)
-		return 0;
-	n = netns_at(model_netns(m), (size_t)index);
-	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
-}
-
 struct json_object *json_listener(const struct model *m, const struct tw_listener *row)
 {
 	const struct listener_port *port = listeners_port(model_listeners(m), row->netns,
@@ -102,7 +91,8 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	json_add_number(object, "backlog", row->backlog);
 	json_add(object, "syn_received_total", counted ? json_object_new_uint64(port->syns) : NULL);
 	json_add(object, "syn_rate", counted ? json_decimal(3, port->syn_rate) : NULL);
-	json_add_decimal(object, "cookies_sent_rate", 3, cookies_rate(m, row->netns));
+	json_add_decimal(object, "cookies_sent_rate", 3,
+			 netns_cookies_rate(model_netns(m), row->netns));
 	json_add_known(object, "holders", row->holders);
 	json_add(object, "owner",
 		 owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
@@ -158,7 +148,7 @@ struct json_object *json_states(const uint64_t counts[TW_STATE_SLOTS])
 {
 	struct json_object *states = json_object_new_object();
 
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		json_add_number(states, labels_state[state], counts[state]);
 	return states;
 }

@@ -64,7 +64,7 @@ static double seconds_of(uint64_t ns)
 
 static void emit_connections(struct page *p)
 {
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		for (unsigned family = 0; family < NETNS_FAMILIES; family++)
 			exposition_integer(&p->out,
 					   model_connections(p->input->model, state, family),
@@ -75,7 +75,7 @@ static void emit_connections(struct page *p)
 
 static void emit_node_exporter(struct page *p)
 {
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		exposition_integer(&p->out,
 				   model_connections(p->input->model, state, NETNS_IPV4) +
 					   model_connections(p->input->model, state, NETNS_IPV6),
@@ -91,8 +91,8 @@ static uint64_t all_transitions(const struct stats *stats)
 {
 	uint64_t sum = 0;
 
-	FOR_EACH_STATE(from) {
-		FOR_EACH_STATE(to)
+	TW_FOR_EACH_STATE(from) {
+		TW_FOR_EACH_STATE(to)
 			sum += stats->transitions[from][to];
 	}
 	return sum;
@@ -116,7 +116,7 @@ static void emit_transitions(struct page *p)
 
 static void emit_durations(struct page *p)
 {
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		const struct histogram *h = &model_stats(p->input->model)->durations[state];
 		uint64_t count = 0;
 
@@ -135,7 +135,7 @@ static void emit_ages(struct page *p)
 {
 	const struct model *m = p->input->model;
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		uint64_t count = model_connections(m, state, NETNS_IPV4) +
 				 model_connections(m, state, NETNS_IPV6);
 		uint64_t tracked = table_length(model_table(p->input->model), state);
@@ -158,7 +158,7 @@ static void emit_oldest(struct page *p)
 {
 	const struct table *table = model_table(p->input->model);
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		const struct connection *c = table_oldest(table, state);
 		uint64_t now = p->input->now_ns;
 		bool present = c && !(c->flags & CONNECTION_GONE) && c->entered_ns < now;
@@ -174,7 +174,7 @@ static void emit_owner(struct page *p, const char *name, const char *kind,
 	char escaped[2 * DIMENSION_NAME_SIZE];
 
 	exposition_escape(name, escaped, sizeof(escaped));
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		text_printf(p->out.text,
 			    "%s{state=\"%s\",owner=\"%s\",owner_kind=\"%s\"} %" PRIu64 "\n",
 			    p->family->name, labels_state[state], escaped, kind, states[state]);
@@ -235,7 +235,7 @@ static void emit_resyncs(struct page *p)
 
 static void emit_resync_drift(struct page *p)
 {
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		exposition_integer(&p->out, p->input->status->last_drift.by_state[state],
 				   "state=\"%s\"", labels_state[state]);
 }

@@ -14,7 +14,7 @@ static struct json_object *rates_of(const struct stats *stats)
 {
 	struct json_object *rates = json_object_new_object();
 
-	FOR_EACH_STATE(state)
+	TW_FOR_EACH_STATE(state)
 		json_add_decimal(rates, labels_state[state], 3, stats_rate(stats, state));
 	return rates;
 }
@@ -23,7 +23,7 @@ static struct json_object *oldest_of(const struct table *table, uint64_t now_ns)
 {
 	struct json_object *ages = json_object_new_object();
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		const struct connection *c = table_oldest(table, state);
 		bool present = c && !(c->flags & CONNECTION_GONE);
 
@@ -44,7 +44,7 @@ static struct json_object *namespaces_of(const struct netns_table *namespaces)
 
 		if (!n->inum)
 			continue;
-		FOR_EACH_STATE(state)
+		TW_FOR_EACH_STATE(state)
 			counts[state] = netns_connections(n, state);
 		row = json_object_new_object();
 		json_add_number(row, "netns", n->inum);
@@ -71,7 +71,7 @@ static struct json_object *owner_kinds_of(const struct model *m)
 	struct json_object *kinds = json_object_new_object();
 	uint64_t counts[OWNER_KINDS_COUNT] = {0};
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		int64_t unowned = model_unowned(m, state);
 
 		/* those that have ended are the kernel's */
@@ -157,7 +157,7 @@ static void add_counts(struct json_object *object, const struct model *m)
 {
 	uint64_t counts[TW_STATE_SLOTS] = {0}, sum = 0;
 
-	FOR_EACH_STATE(state) {
+	TW_FOR_EACH_STATE(state) {
 		counts[state] = model_connections(m, state, NETNS_IPV4) +
 				model_connections(m, state, NETNS_IPV6);
 		sum += counts[state];

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/labels.h"
 #include "serve/dimension.h"
 #include "serve/json.h"
 #include "serve/lines.h"
@@ -28,7 +27,7 @@ struct top {
 
 static void take_totals(struct top *t, const struct model *m, uint32_t states)
 {
-	FOR_EACH_STATE(s) {
+	TW_FOR_EACH_STATE(s) {
 		if (states & TW_STATE_BIT(s))
 			t->totals[s] = model_connections(m, s, NETNS_IPV4) +
 				       model_connections(m, s, NETNS_IPV6);

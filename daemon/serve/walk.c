@@ -104,7 +104,7 @@ static void walk_free(void *userdata)
 	struct walk *w = userdata;
 
 	wait_no_more(w);
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		head_close(&w->heads[state]);
 	lines_clear(&w->lines);
 	text_clear(&w->text);
@@ -157,7 +157,7 @@ static int head_fill(struct walk *w, struct head *head)
 
 static bool any_open(const struct walk *w)
 {
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+	TW_FOR_EACH_STATE(state) {
 		if (w->heads[state].open)
 			return true;
 	}
@@ -190,7 +190,7 @@ static int oldest_head(struct walk *w, struct head **ret)
 	struct head *oldest = NULL;
 	int r;
 
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++) {
+	TW_FOR_EACH_STATE(state) {
 		struct head *head = &w->heads[state];
 
 		r = head_fill(w, head);
@@ -275,7 +275,7 @@ static ssize_t walk_next(char *buffer, size_t size, void *userdata)
 		return HTTP_STREAM_WAIT;
 	w->steps = 0;
 	w->batch = size / ROW_BYTES < SERVE_QUEUES_MAX ? size / ROW_BYTES + 1 : SERVE_QUEUES_MAX;
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		head_refresh(w, &w->heads[state]);
 	return lines_fill(&w->lines, buffer, size, produce, w);
 }

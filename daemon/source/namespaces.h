@@ -23,6 +23,7 @@ struct namespace
 	bool asked;                /* the opener is at it */
 	bool fresh;                /* not dumped yet */
 	bool queued;               /* accept queues were not empty when they were last dumped */
+	bool queued_before;        /* or the time before */
 	uint64_t netstat_ns;       /* when its netstat was last read */
 	uint64_t limits_ns;        /* and its limits */
 	uint64_t segments;         /* received, when its request sockets were last dumped */

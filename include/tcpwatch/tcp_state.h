@@ -30,6 +30,9 @@ enum tw_tcp_state {
 #define TW_STATE_LAST 11
 #define TW_STATE_SLOTS 12 /* length of an array indexed by state; slot 0 is never a state */
 
+#define TW_FOR_EACH_STATE(state) \
+	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+
 /* The bit of a state in a mask of states, as struct inet_diag_req wants it. */
 #define TW_STATE_BIT(state) (1U << (state))
 #define TW_STATES_ALL 0xffeU

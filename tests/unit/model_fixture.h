@@ -208,7 +208,7 @@ static inline uint64_t connections(const struct fixture *f, unsigned state)
 static inline void assert_all_counts(struct fixture *f, const unsigned expected[TW_STATE_SLOTS],
 				     int line)
 {
-	for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+	TW_FOR_EACH_STATE(state)
 		if (connections(f, state) != expected[state])
 			fail_msg("line %d: state %u: %u connections, not %u", line, state,
 				 (unsigned)connections(f, state), expected[state]);

@@ -372,7 +372,7 @@ static uint64_t truth(const struct world *w, unsigned netns, unsigned state,
 static void check_states(struct world *w, uint32_t states)
 {
 	for (unsigned netns = 0; netns < NAMESPACES; netns++)
-		for (unsigned state = TW_STATE_FIRST; state <= TW_STATE_LAST; state++)
+		TW_FOR_EACH_STATE(state)
 			for (unsigned family = 0; family < NETNS_FAMILIES; family++) {
 				uint64_t known = netns_count_of(w->m, FIRST_INUM + netns, state,
 								family),
