@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "recording.h"
+
+#include <tcpwatch/tcp_state.h>
 
 #define BODY_MAX sizeof(struct tw_cgroup)
 
@@ -87,6 +90,37 @@ struct recording *recording_close(struct recording *r)
 	return NULL;
 }
 
+static bool is_state(unsigned state)
+{
+	return state >= TW_STATE_FIRST && state <= TW_STATE_LAST;
+}
+
+static bool is_family(unsigned family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+/* Whether a kernel can have told that, as far as the body's own numbers show. */
+static bool is_possible(unsigned type, const void *body)
+{
+	const struct tw_event *event = body;
+	const struct tw_socket *socket = body;
+	const struct tw_listener *listener = body;
+
+	switch (type) {
+	case TW_RECORD_EVENT:
+		return is_state(event->old_state) && is_state(event->new_state) &&
+		       is_family(event->family);
+	case TW_RECORD_SOCKET:
+		return is_state(socket->state) && is_family(socket->family) &&
+		       socket->kind <= TW_SOCKET_MINI;
+	case TW_RECORD_LISTENER:
+		return is_family(listener->family);
+	default:
+		return true;
+	}
+}
+
 /* 1: a record was read; 0: the file ended before it; or -EBADMSG, -EIO. */
 static int read_record(FILE *file, struct tw_record_header *header, uint8_t body[BODY_MAX],
 		       const char **ret_what)
@@ -105,7 +139,8 @@ static int read_record(FILE *file, struct tw_record_header *header, uint8_t body
 	}
 	if (fread(body, header->size, 1, file) != 1)
 		return ferror(file) ? -EIO : -EBADMSG;
-	return 1;
+	*ret_what = "no kernel tells what this record says: it is damaged";
+	return is_possible(header->type, body) ? 1 : -EBADMSG;
 }
 
 static int read_magic(const char *path, FILE *file)

@@ -638,6 +638,8 @@ int tcpwatchd_new(struct settings *settings, const char *config_file, const char
 	d->config_file = config_file;
 	error = open_all(d, record_file, opener);
 	if (error < 0) {
+		if (d->recording)
+			unlink(record_file);
 		d->settings = NULL;
 		tcpwatchd_free(d);
 		return error;

@@ -2,6 +2,8 @@
 """--record writes what came, --replay gives the same counts from it, without any privilege."""
 
 import json
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -100,6 +102,17 @@ def test_never_over_a_file(make_daemon, tmp_path):
     assert path.read_text() == "precious"
 
 
+def test_nothing_left_of_a_start_that_failed(make_daemon, tmp_path):
+    """Neither the file, nor thereby a reason to fail again."""
+    path = tmp_path / "recording"
+    daemon = make_daemon(arguments=("--record", path))
+    with socket.create_server(("127.0.0.1", daemon.port)):
+        daemon.spawn()
+        assert daemon.wait() == 1
+        daemon.expect(str(daemon.port))
+    assert not path.exists()
+
+
 @pytest.fixture(scope="module")
 def recording(make_directory):
     """The bytes of one real recording."""
@@ -148,6 +161,20 @@ def test_truncated(open_directory, recording):
 def test_corrupted_header(open_directory, recording, header):
     """A type that is none, or a size that is not the type's."""
     refused(open_directory, recording[:8] + header + recording[12:])
+
+
+@pytest.mark.parametrize("kind, at", [(1, 44), (1, 42), (4, 37), (4, 36)], ids=["state", "family", "row", "row family"])
+def test_impossible_body(open_directory, recording, kind, at):
+    """A state or a family that there is none of, in the first transition or the first row of a dump."""
+    start = 8
+    while True:
+        record, size = struct.unpack_from("=HH", recording, start)
+        if record == kind:
+            break
+        start += 4 + size
+    damaged = bytearray(recording)
+    damaged[start + 4 + at] = 250
+    refused(open_directory, damaged, f"byte {start}", "damaged")
 
 
 def test_missing(tmp_path):

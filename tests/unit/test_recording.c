@@ -12,11 +12,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <sys/socket.h>
+
 #include "base/log.h"
 #include "base/util.h"
 #include "directory.h"
 #include "random.h"
 #include "recording.h"
+
+#include <tcpwatch/tcp_state.h>
 
 #define RECORDS 100
 #define BODY_MAX sizeof(struct tw_event)
@@ -43,18 +47,37 @@ static const struct {
 struct fixture {
 	struct directory directory;
 	char path[64];
-	uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % ARRAY_SIZE(types)] */
-	size_t read;                       /* how many have come back */
-	bool wrong;                        /* one of them was another */
+	_Alignas(
+		8) uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % ARRAY_SIZE(types)] */
+	size_t read;                                  /* how many have come back */
+	bool wrong;                                   /* one of them was another */
 };
+
+/* Random, but for what can be told to be wrong. */
+static void make_body(enum tw_record_type type, uint8_t body[BODY_MAX], uint64_t *random)
+{
+	struct tw_event *event = (void *)body;
+	struct tw_socket *socket = (void *)body;
+
+	for (size_t k = 0; k < BODY_MAX; k++)
+		body[k] = (uint8_t)random_next(random);
+	if (type == TW_RECORD_EVENT) {
+		event->old_state = TW_SYN_SENT;
+		event->new_state = TW_ESTABLISHED;
+		event->family = AF_INET6;
+	} else if (type == TW_RECORD_SOCKET) {
+		socket->state = TW_LISTEN;
+		socket->kind = TW_SOCKET_FULL;
+		socket->family = AF_INET;
+	}
+}
 
 static void make_bodies(struct fixture *f)
 {
 	uint64_t random = 1;
 
 	for (size_t i = 0; i < RECORDS; i++)
-		for (size_t k = 0; k < BODY_MAX; k++)
-			f->bodies[i][k] = (uint8_t)random_next(&random);
+		make_body(types[i % ARRAY_SIZE(types)].type, f->bodies[i], &random);
 }
 
 static int set_up(void **state)
@@ -226,6 +249,37 @@ static void test_unknown_records(void **state)
 	}
 }
 
+static void assert_damaged(struct fixture *f, enum tw_record_type type, const void *body)
+{
+	struct recording *r;
+
+	remove(f->path);
+	assert_int_equal(recording_create(f->path, &r), 0);
+	assert_int_equal(recording_write(r, type, body), 0);
+	recording_close(r);
+	assert_int_equal(read_recording(f), -EBADMSG);
+	assert_int_equal(f->read, 0);
+}
+
+static void test_impossible_bodies(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_event event = {.old_state = TW_CLOSE, .new_state = TW_LISTEN, .family = AF_INET};
+	struct tw_socket socket = {.state = TW_LISTEN, .family = AF_INET};
+
+	event.new_state = TW_STATE_LAST + 1;
+	assert_damaged(f, TW_RECORD_EVENT, &event);
+	event.new_state = TW_LISTEN;
+	event.old_state = 0;
+	assert_damaged(f, TW_RECORD_EVENT, &event);
+	event.old_state = TW_CLOSE;
+	event.family = AF_UNIX;
+	assert_damaged(f, TW_RECORD_EVENT, &event);
+	socket.kind = TW_SOCKET_MINI + 1;
+	assert_damaged(f, TW_RECORD_SOCKET, &socket);
+	assert_damaged(f, TW_RECORD_LISTENER, &(struct tw_listener){.family = AF_UNIX});
+}
+
 static void test_no_file(void **state)
 {
 	struct fixture *f = *state;
@@ -300,9 +354,11 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_round_trip),       test(test_empty),           test(test_truncated),
-		test(test_not_a_recording),  test(test_unknown_records), test(test_no_file),
-		test(test_no_ordinary_file), test(test_existing_file),   test(test_is_private),
+		test(test_round_trip),      test(test_empty),
+		test(test_truncated),       test(test_not_a_recording),
+		test(test_unknown_records), test(test_impossible_bodies),
+		test(test_no_file),         test(test_no_ordinary_file),
+		test(test_existing_file),   test(test_is_private),
 		test(test_full_disk),
 	};
 
