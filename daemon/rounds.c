@@ -22,6 +22,7 @@ struct rounds {
 	bool full;               /* the round that goes on is a full one of all namespaces */
 	uint64_t started_ns;     /* when it began */
 	bool requested;
+	bool was_fresh;           /* the round before was of fresh namespaces */
 	struct model_drift drift; /* of the last full round */
 };
 
@@ -212,11 +213,26 @@ static bool start(struct rounds *r, states_due_fn *due)
 	return chosen;
 }
 
-static void start_changed(struct rounds *r)
+static bool start_changed(struct rounds *r)
 {
+	if (!sources_following(r->sources) ||
+	    !schedule_affordable(&r->schedule, now_ns(CLOCK_MONOTONIC)))
+		return false;
 	if (!sources_listing(r->sources))
 		note_accept_queues(r);
-	start(r, due_changed);
+	return start(r, due_changed);
+}
+
+/* In turns: whoever makes namespaces all the time does not keep the others from being looked at. */
+static void start_partial(struct rounds *r)
+{
+	if (r->was_fresh && start_changed(r)) {
+		r->was_fresh = false;
+		return;
+	}
+	r->was_fresh = start(r, due_fresh);
+	if (!r->was_fresh)
+		start_changed(r);
 }
 
 static void start_full(struct rounds *r, enum resync_cause cause)
@@ -279,7 +295,7 @@ void rounds_tick(struct rounds *r)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 
-	if (sync_active(r->sync) || start(r, due_fresh))
+	if (sync_active(r->sync))
 		return;
 	rounds_heal(r);
 	if (sync_active(r->sync))
@@ -290,6 +306,6 @@ void rounds_tick(struct rounds *r)
 		start_full(r, RESYNC_CAUSE_DRIFT);
 	else if (schedule_full_due(&r->schedule, now))
 		start_full(r, RESYNC_CAUSE_INTERVAL);
-	else if (sources_following(r->sources) && schedule_affordable(&r->schedule, now))
-		start_changed(r);
+	else
+		start_partial(r);
 }

@@ -13,12 +13,14 @@ from expiry import Expiry
 
 
 def pytest_generate_tests(metafunc):
-    if metafunc.definition.get_closest_marker("both_modes"):
+    marker = metafunc.definition.get_closest_marker
+    if marker("both_modes") and not marker("by_events"):
         metafunc.parametrize("mode", ["ebpf", "diag"])
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "both_modes: runs with BPF and with sock_diag alone")
+    config.addinivalue_line("markers", "by_events: though its file has both_modes, with BPF alone")
     config.addinivalue_line("markers", "last: runs after all others, because it waits for long")
     if os.geteuid() != 0:
         pytest.exit("tests/system needs root: it makes network namespaces and loads BPF", 1)
