@@ -45,6 +45,7 @@ void model_dump_begin(struct model *m, const struct tw_dump *dump)
 	if (index < 0)
 		return;
 	n = netns_at(m->netns, (size_t)index);
+	n->left = false;
 	n->dump_ns = dump->time_ns;
 	n->dump_complete = false;
 	n->dump_events = n->events;

@@ -349,15 +349,11 @@ bool model_event(struct model *m, const struct tw_event *e)
 	return true;
 }
 
-void model_netns_gone(struct model *m, const struct tw_dump *netns)
+static void forget_netns(struct model *m, int index)
 {
-	int index = netns_find(m->netns, netns->netns);
 	struct table_cursor cursor;
 	struct connection *c;
 
-	ledger_time(m, netns->time_ns);
-	if (index < 0)
-		return;
 	TW_FOR_EACH_STATE(state)
 		table_settle(m->table, state);
 	table_cursor_open(m->table, TW_STATES_ALL, &cursor);
@@ -371,6 +367,32 @@ void model_netns_gone(struct model *m, const struct tw_dump *netns)
 	}
 	table_cursor_close(&cursor);
 	netns_forget(m->netns, index);
+}
+
+/* A process elsewhere may hold sockets of a namespace that cannot be looked into: transitions will
+ * tell of their end. */
+void model_netns_gone(struct model *m, const struct tw_dump *netns)
+{
+	int index = netns_find(m->netns, netns->netns);
+
+	ledger_time(m, netns->time_ns);
+	if (index < 0)
+		return;
+	if (netns->complete || !netns_full_sockets(netns_at(m->netns, (size_t)index)))
+		forget_netns(m, index);
+	else
+		netns_at(m->netns, (size_t)index)->left = true;
+}
+
+/* lost: an end may have been among what was lost, and nobody can look. */
+static void forget_left(struct model *m, bool lost)
+{
+	for (size_t i = 0; i < netns_count(m->netns); i++) {
+		const struct netns *n = netns_at(m->netns, i);
+
+		if (n->left && (lost || !netns_full_sockets(n)))
+			forget_netns(m, (int)i);
+	}
 }
 
 void model_listener(struct model *m, const struct tw_listener *row)
@@ -525,6 +547,7 @@ void model_lost(struct model *m, const struct tw_lost *lost)
 	ledger_time(m, lost->time_ns);
 	m->stats.events_lost[EVENT_LOSS_RING_FULL] += lost->ring_full;
 	m->stats.events_lost[EVENT_LOSS_NOT_RUN] += lost->not_run;
+	forget_left(m, true);
 }
 
 static void expire_time_wait(struct model *m)
@@ -576,6 +599,7 @@ void model_tick(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
 	expire_time_wait(m);
+	forget_left(m, false);
 	table_advance(m->table, m->now_ns);
 	tallies_advance(m->tallies, m->now_ns);
 	cgroups_follow(m->cgroups, m->owners);

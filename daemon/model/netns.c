@@ -95,6 +95,19 @@ struct netns *netns_at(const struct netns_table *t, size_t index)
 	return &t->entries[index];
 }
 
+uint32_t netns_full_sockets(const struct netns *n)
+{
+	uint32_t count = 0;
+
+	for (unsigned f = 0; f < NETNS_FAMILIES; f++) {
+		TW_FOR_EACH_STATE(state)
+			if (state != TW_TIME_WAIT)
+				count += n->tracked[state][f];
+		count -= n->requests[f];
+	}
+	return count - n->minis;
+}
+
 double netns_cookies_rate(const struct netns_table *t, uint32_t inum)
 {
 	int index = netns_find(t, inum);

@@ -54,7 +54,8 @@ struct netns {
 
 	struct tw_limits limits; /* time_ns is 0: not told, and known is 0 */
 
-	bool known;            /* a full dump was complete once */
+	bool left;  /* nothing leads there any more; it is forgotten with its last full socket */
+	bool known; /* a full dump was complete once */
 	uint64_t known_events; /* events, when the last full dump began */
 };
 
@@ -75,6 +76,9 @@ void netns_forget(struct netns_table *t, int index);
 /* Indices run from 0 to netns_count() - 1; those with inum 0 are free. */
 size_t netns_count(const struct netns_table *t);
 struct netns *netns_at(const struct netns_table *t, size_t index);
+
+/* Tracked connections of which transitions tell everything: those that are full sockets. */
+uint32_t netns_full_sockets(const struct netns *n);
 
 /* SYN cookies that the namespace sends a second, between the last two reads; 0 when not known. */
 double netns_cookies_rate(const struct netns_table *t, uint32_t inum);

@@ -413,7 +413,9 @@ static void close_unused(struct sources *s)
 		if (!n->error &&
 		    (counters_read(&n->files, n->inum, 0, &counters) < 0 || counters.in_use))
 			continue;
-		gone = (struct tw_dump){.time_ns = now_ns(CLOCK_MONOTONIC), .netns = n->inum};
+		gone = (struct tw_dump){.time_ns = now_ns(CLOCK_MONOTONIC),
+					.netns = n->inum,
+					.complete = !n->error};
 		namespaces_close(s->namespaces, i);
 		s->last_netns = 0;
 		tell(s, TW_RECORD_NETNS_GONE, &gone);

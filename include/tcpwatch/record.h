@@ -24,7 +24,7 @@ enum tw_record_type {
 	TW_RECORD_DUMP_END,    /* struct tw_dump */
 	TW_RECORD_ROUND_END,   /* struct tw_round */
 	TW_RECORD_COUNTERS,    /* struct tw_counters: the kernel's own sums for one namespace */
-	TW_RECORD_NETNS_GONE,  /* struct tw_dump: a namespace has no process and no socket left */
+	TW_RECORD_NETNS_GONE,  /* struct tw_dump: neither process nor name leads to a namespace */
 	TW_RECORD_LOST,        /* struct tw_lost: transitions that were lost on their way */
 	TW_RECORD_TICK,        /* struct tw_tick: time goes on */
 	TW_RECORD_LISTENER,    /* struct tw_listener: one listener, of a look at all of them */
@@ -61,7 +61,8 @@ struct tw_dump {
 			  complete */
 	__u32 netns;
 	__u32 complete; /* at the end: 1 when every row came, 0 when the dump failed and says
-			   nothing */
+			   nothing; of a namespace that has gone: 1 when no socket is left in it, 0
+			   when it could not be looked into */
 };
 
 /* How a socket is kept by the kernel, which tells whether the tracepoint speaks of it. */

@@ -155,7 +155,7 @@ RECORDS = {
     "socket": row,
     "event": event,
     "counters": counters,
-    "gone": lambda t, w: (NETNS_GONE, STRUCT_DUMP.pack(t, int(w[0]), 0)),
+    "gone": lambda t, w: (NETNS_GONE, STRUCT_DUMP.pack(t, int(w[0]), 1)),
     "lost": lambda t, w: (LOST, STRUCT_LOST.pack(t, int(w[0]))),
     "age": lambda t, w: age(w),
     "ages": lambda t, w: (AGES, STRUCT_TICK.pack(t)),

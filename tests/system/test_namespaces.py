@@ -170,3 +170,75 @@ def test_only_the_daemons_own(make_daemon, netns, other_netns):
         status = daemon.status()
     assert [n["netns"] for n in status["namespaces"]] == [netns.inum]
     assert_settles(daemon, netns)
+
+
+LEAVE = """
+import ctypes, os, socket, sys
+libc = ctypes.CDLL(None)
+home = os.open("/proc/self/ns/net", os.O_RDONLY)
+assert libc.unshare(0x40000000) == 0  # CLONE_NEWNET
+listener = socket.socket()
+print(os.stat("/proc/self/ns/net").st_ino, flush=True)
+assert libc.setns(home, 0x40000000) == 0
+listener.listen()
+sys.stdin.readline()
+listener.close()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.by_events
+def test_left_with_a_socket_in_it(daemon, make_netns):
+    """No process and no name leads there any more: what transitions told of it holds until they tell its end."""
+    with subprocess.Popen([sys.executable, "-c", LEAVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as process:
+        inum = int(process.stdout.readline())
+        wait_for(lambda: daemon.status().states_of(inum)["listen"] == 1)
+        for _ in range(2):  # scans, which find that nothing leads there
+            space = make_netns()
+            space.holder().hold("listen", 1)
+            assert_settles(daemon, space)
+            space.remove()
+            wait_for(lambda: forgotten(daemon, space), 10)
+        assert daemon.status().states_of(inum)["listen"] == 1
+        process.stdin.write("close\n")
+        process.stdin.flush()
+        wait_for(lambda: not daemon.status().knows(inum), 10, "the daemon to forget it")
+        process.stdin.close()
+
+
+COME_AND_GO = """
+import ctypes, os, socket, time
+libc = ctypes.CDLL(None)
+while True:
+    if os.fork() == 0:
+        assert libc.unshare(0x40000000) == 0  # CLONE_NEWNET
+        listener = socket.socket()
+        listener.listen()
+        time.sleep(0.5)  # found, and opened
+        os._exit(0)
+    time.sleep(0.05)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+"""
+
+
+def test_new_ones_all_the_time(daemon, netns):
+    """They do not keep the others from being looked at: what no transition tells, and a resync that is asked for."""
+    held = netns.holder()
+    held.hold("orphan", 6)
+    assert_settles(daemon, netns)
+    assert counts(netns)["fin_wait2"] == 6
+    known = len(daemon.status()["namespaces"])
+    with subprocess.Popen([sys.executable, "-c", COME_AND_GO]) as process:
+        try:
+            wait_for(lambda: len(daemon.status()["namespaces"]) >= known + 4)
+            held.close()
+            wait_for(lambda: counts(netns)["time_wait"] == 6)
+            assert_settles(daemon, netns)
+            daemon.resync()
+        finally:
+            process.kill()

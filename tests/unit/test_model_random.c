@@ -345,8 +345,9 @@ static void netns_ends(struct world *w)
 	tell_waiting(w, w->event_count);
 	for (unsigned i = 0; i < LISTENERS + PLACES; i++)
 		vanish(&w->places[netns][i]);
-	model_netns_gone(w->m,
-			 &(struct tw_dump){.time_ns = w->now_ns, .netns = FIRST_INUM + netns});
+	model_netns_gone(w->m, &(struct tw_dump){.time_ns = w->now_ns,
+						 .netns = FIRST_INUM + netns,
+						 .complete = 1});
 }
 
 /* What is so. */

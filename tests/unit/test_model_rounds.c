@@ -428,14 +428,42 @@ static void test_netns_gone(void **state)
 
 	establish(f, &client);
 	establish(f, &other);
-	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = OTHER});
+	model_netns_gone(f->m,
+			 &(struct tw_dump){.time_ns = later(f), .netns = OTHER, .complete = 1});
 	assert_counts(f, [TW_ESTABLISHED] = 1);
 	assert_int_equal(netns_find(model_netns(f->m), OTHER), -ENOENT);
 	assert_int_equal(table_size(model_table(f->m)), 1);
-	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = OTHER});
+	model_netns_gone(f->m,
+			 &(struct tw_dump){.time_ns = later(f), .netns = OTHER, .complete = 1});
 	establish(f, &other);
 	assert_counts(f, [TW_ESTABLISHED] = 2);
 	assert_true(model_consistent(f->m));
+}
+
+/* Of a namespace that nobody can look into transitions are all there is. */
+static void test_netns_left(void **state)
+{
+	struct fixture *f = *state;
+	struct tw_dump gone = {.netns = OTHER};
+
+	establish(f, &client);
+	establish(f, &other);
+	gone.time_ns = later(f);
+	model_netns_gone(f->m, &gone);
+	tick(f);
+	assert_counts(f, [TW_ESTABLISHED] = 2);
+	change_with(f, &other, TW_ESTABLISHED, TW_CLOSE, 0, ECONNRESET);
+	tick(f);
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+	assert_int_equal(netns_find(model_netns(f->m), OTHER), -ENOENT);
+	assert_true(model_consistent(f->m));
+
+	establish(f, &other);
+	gone.time_ns = later(f);
+	model_netns_gone(f->m, &gone);
+	model_lost(f->m, &(struct tw_lost){.time_ns = later(f), .ring_full = 1});
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+	assert_int_equal(netns_find(model_netns(f->m), OTHER), -ENOENT);
 }
 
 static void test_netns_gone_in_a_round(void **state)
@@ -449,7 +477,8 @@ static void test_netns_gone_in_a_round(void **state)
 	dump_begin(f, OTHER);
 	row(f, &late, TW_ESTABLISHED, TW_SOCKET_FULL);
 	change_with(f, &other, TW_ESTABLISHED, TW_CLOSE, 0, ECONNRESET);
-	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = OTHER});
+	model_netns_gone(f->m,
+			 &(struct tw_dump){.time_ns = later(f), .netns = OTHER, .complete = 1});
 	row(f, &other, TW_ESTABLISHED, TW_SOCKET_FULL);
 	dump_end(f, OTHER, true);
 	row(f, &client, TW_ESTABLISHED, TW_SOCKET_FULL);
@@ -485,6 +514,7 @@ int main(void)
 		test(test_rows_tell_age_of_requests),
 		test(test_owner_of_a_row),
 		test(test_netns_gone),
+		test(test_netns_left),
 		test(test_netns_gone_in_a_round),
 		test(test_malformed_rows),
 	};
