@@ -15,7 +15,7 @@
 
 #define TIMER_TIME_WAIT 3 /* idiag_timer of a minisocket: inet_twsk_diag_fill() */
 
-int diag_request(int fd, uint32_t states)
+int diag_request(int fd, uint32_t states, uint32_t number)
 {
 	/*
 	 * The older form of the request: alone it takes both families in one walk
@@ -27,7 +27,8 @@ int diag_request(int fd, uint32_t states)
 	} message = {
 		.header = {.nlmsg_len = sizeof(message),
 			   .nlmsg_type = TCPDIAG_GETSOCK,
-			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			   .nlmsg_seq = number},
 		.request = {.idiag_states = states},
 	};
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -120,8 +121,8 @@ static int end_of(const struct nlmsghdr *header)
 	return error < 0 ? error : 0;
 }
 
-int diag_parse(const uint8_t *buffer, int length, uint32_t netns, diag_socket_fn *on_socket,
-	       void *userdata)
+int diag_parse(const uint8_t *buffer, int length, uint32_t number, uint32_t netns,
+	       diag_socket_fn *on_socket, void *userdata)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
 	bool interrupted = false;
@@ -129,6 +130,8 @@ int diag_parse(const uint8_t *buffer, int length, uint32_t netns, diag_socket_fn
 	for (; NLMSG_OK(header, length); header = NLMSG_NEXT(header, length)) {
 		struct tw_socket row;
 
+		if (header->nlmsg_seq != number)
+			continue;
 		interrupted |= header->nlmsg_flags & NLM_F_DUMP_INTR;
 		if (header->nlmsg_type == NLMSG_DONE) {
 			int error = end_of(header);

@@ -13,7 +13,7 @@
  * microsecond.
  */
 #define SETTLE_USEC (10 * 1000)
-#define TRIES_MAX 3 /* for a dump that the kernel says was interrupted */
+#define TRIES_MAX 3 /* for a dump that failed, or that the kernel says was interrupted */
 
 struct sync {
 	struct namespaces *namespaces;
@@ -26,6 +26,7 @@ struct sync {
 	size_t count, next;
 	uint64_t
 		requested; /* serial of the namespace whose batches follow; 0: no request is sent */
+	uint32_t number;   /* of the last request to the kernel */
 	unsigned tries;
 	uint64_t cost_ns;
 	uint8_t buffer[DIAG_BUFFER_SIZE];
@@ -75,7 +76,7 @@ static void request(struct sync *s, const struct namespace *n)
 	int error;
 
 	tell_dump(s, TW_RECORD_DUMP_BEGIN, false);
-	error = diag_request(n->files.diag, s->states);
+	error = diag_request(n->files.diag, s->states, ++s->number);
 	if (error < 0)
 		fail_dump(s, error);
 	else
@@ -88,9 +89,9 @@ static void receive(struct sync *s, const struct namespace *n)
 
 	s->calls.drain(s->calls.userdata);
 	if (length >= 0)
-		more = diag_parse(s->buffer, length, n->inum, tell_socket, s);
-	if (more == -EINTR && ++s->tries < TRIES_MAX)
-		s->requested = 0;
+		more = diag_parse(s->buffer, length, s->number, n->inum, tell_socket, s);
+	if (more == -EBUSY || (more < 0 && ++s->tries < TRIES_MAX))
+		s->requested = 0; /* again */
 	else if (more < 0)
 		fail_dump(s, more);
 	else if (!more)

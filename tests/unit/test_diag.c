@@ -171,7 +171,7 @@ static int parse_cut(struct fixture *f, const uint8_t *batch, size_t length)
 
 	memcpy(start, batch, length);
 	f->count = 0;
-	return diag_parse(start, (int)length, NETNS, on_socket, f);
+	return diag_parse(start, (int)length, 0, NETNS, on_socket, f);
 }
 
 static int parse(struct fixture *f)
@@ -403,21 +403,33 @@ static void look_for(const struct tw_socket *row, void *userdata)
 		wanted->row = *row;
 }
 
-static int dump(int fd, uint32_t states, struct wanted *wanted)
+static uint32_t request(int fd, uint32_t states)
+{
+	static uint32_t number;
+
+	assert_int_equal(diag_request(fd, states, ++number), 0);
+	return number;
+}
+
+static int receive(int fd, uint32_t number, diag_socket_fn *on_row, void *userdata)
 {
 	static _Alignas(8) uint8_t buffer[DIAG_BUFFER_SIZE];
 	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+	int length;
+
+	assert_int_equal(poll(&waiting, 1, 5000), 1);
+	length = diag_receive(fd, buffer);
+	assert_true(length > 0);
+	return diag_parse(buffer, length, number, NETNS, on_row, userdata);
+}
+
+static int dump(int fd, uint32_t states, struct wanted *wanted)
+{
+	uint32_t number = request(fd, states);
 	int more;
 
-	assert_int_equal(diag_request(fd, states), 0);
-	do {
-		int length;
-
-		assert_int_equal(poll(&waiting, 1, 5000), 1);
-		length = diag_receive(fd, buffer);
-		assert_true(length > 0);
-		more = diag_parse(buffer, length, NETNS, look_for, wanted);
-	} while (more > 0);
+	while ((more = receive(fd, number, look_for, wanted)) > 0)
+		;
 	return more;
 }
 
@@ -449,6 +461,48 @@ static void test_real_dump(void **state)
 	assert_int_equal(wanted.row.cookie, 0);
 }
 
+#define MANY 600 /* sockets: more than two batches */
+
+static void count_listening(const struct tw_socket *row, void *userdata)
+{
+	assert_int_equal(row->state, TW_LISTEN);
+	++*(size_t *)userdata;
+}
+
+static void ignore(const struct tw_socket *row, void *userdata)
+{
+	(void)row, (void)userdata;
+}
+
+/* A dump that is given up in its midst goes on in the kernel, and must not be taken for the next.
+ */
+static void test_given_up(void **state)
+{
+	_cleanup_close_ int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+					  NETLINK_SOCK_DIAG);
+	int sockets[MANY], more;
+	size_t count = 0;
+	uint32_t number;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(listen(sockets[i], 1), 0);
+	}
+	number = request(diag, TW_STATES_ALL);
+	assert_int_equal(receive(diag, number, ignore, NULL), 1);
+	do {
+		number = request(diag, TW_STATE_BIT(TW_LISTEN));
+		count = 0;
+		while ((more = receive(diag, number, count_listening, &count)) > 0)
+			;
+	} while (more == -EBUSY);
+	assert_int_equal(more, 0);
+	assert_true(count >= MANY);
+	for (int i = 0; i < MANY; i++)
+		close(sockets[i]);
+}
+
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -467,6 +521,7 @@ int main(void)
 		test(test_truncated),
 		test(test_garbage),
 		cmocka_unit_test(test_real_dump),
+		cmocka_unit_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
