@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "base/util.h"
 #include "privileges.h"
 #include "replay.h"
@@ -164,11 +165,14 @@ int main(int argc, char *argv[])
 {
 	struct arguments arguments;
 	struct settings *settings;
-	int status = parse_arguments(argc, argv, &arguments);
+	int status;
 
+	log_open("tcpwatchd");
+	if (standard_fill() < 0)
+		return TW_EXIT_FAILED;
+	status = parse_arguments(argc, argv, &arguments);
 	if (status >= 0)
 		return status;
-	log_open("tcpwatchd");
 	if (settings_load(arguments.config_file, &settings) < 0)
 		return TW_EXIT_CONFIG;
 	if (!arguments.check_config && !arguments.print_config && !arguments.replay_file)

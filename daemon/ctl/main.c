@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "base/standard.h"
 #include "ctl/check.h"
 #include "ctl/commands.h"
 #include "ctl/filters.h"
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
 
 	log_open("tcpwatchctl");
 	signal(SIGPIPE, SIG_IGN); /* who reads our output may leave; write(2) tells */
+	if (standard_fill() < 0)
+		return TW_EXIT_FAILED;
 	if (options_parse(&in, commands, argc, argv) < 0)
 		return in.command && in.command->run == command_check ? check_misused()
 								      : TW_EXIT_USAGE;

@@ -593,6 +593,14 @@ def run_on_terminal(daemon, *arguments, **environment):
         result = daemon.run(*arguments, stdout=terminal, env={**variables, "TERM": "xterm", **environment})
         os.close(terminal)
         assert result.returncode == 0
+def test_closed_output(fake):
+    """What is meant for a reader does not go to the daemon, whose socket would have the number."""
+    for command, answer in [("status", document(status())), ("list", rows_answer([row()] * 10000))]:
+        closed = ("sh", "-c", 'exec "$@" 1>&-', "sh", CTL, "--socket", fake(answer).path, command)
+        result = subprocess.run(closed, capture_output=True, text=True, timeout=60)
+        assert_refused(result, 1, "cannot write the output: Bad file descriptor")
+
+
         text = b""
         with contextlib.suppress(OSError):  # EIO: the terminal's other end is closed
             while True:

@@ -112,6 +112,16 @@ def test_two_at_once(make_daemon, netns):
 
 
 def test_reload(daemon):
+@pytest.mark.parametrize("closed", ["1>&- 2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
+def test_start_without_standard_descriptors(make_daemon, netns, closed):
+    """Nothing else gets their numbers: neither a socket that would be written to, nor the opener's."""
+    daemon = make_daemon(prefix=("sh", "-c", f'exec "$@" {closed}', "sh")).start()
+    links = [os.readlink(f"/proc/{daemon.pid}/fd/{fd}") for fd in range(3)]
+    assert [link for link in links if link != "/dev/null"] in ([], [str(daemon.log)])
+    netns.holder().hold("half_closed", 3)
+    assert_settles(daemon, netns)
+
+
     assert "node_tcp_connection_states" not in daemon.metrics().text
     daemon.configure(metrics={"compat": "node_exporter"})
     daemon.signal(signal.SIGHUP)
