@@ -351,33 +351,62 @@ static int take_alerts(struct tcpwatchd *d, const struct settings *settings)
 	return error;
 }
 
-static void reload(struct tcpwatchd *d)
+/* All of them, or none. 0, or a negative errno, logged. */
+static int take_settings(struct tcpwatchd *d, struct settings *settings)
 {
-	struct settings *settings;
-	const char *key;
+	const char *key = settings_needs_restart(d->settings, settings);
+	int error;
 
-	supervisor_reloading();
-	if (settings_load(d->config_file, &settings) < 0) {
-		log_error("reload: the configuration stays as it was; mend %s and reload again",
-			  d->config_file);
-	} else if ((key = settings_needs_restart(d->settings, settings))) {
+	if (key) {
 		log_error("reload: %s cannot be changed while tcpwatchd runs; the configuration "
 			  "stays as "
 			  "it was: restart tcpwatchd",
 			  key);
-		settings_free(settings);
-	} else if (take_alerts(d, settings) < 0) {
-		log_error("reload: the configuration stays as it was");
-		settings_free(settings);
-	} else {
-		rounds_set_budget(d->rounds, settings->resync_budget);
-		serve_set_settings(d->serve, settings);
-		model_set_slots(d->model, settings->top);
-		settings_free(d->settings);
-		d->settings = settings;
-		log_info("reload: the configuration is in force");
+		return -EBUSY;
 	}
+	error = take_alerts(d, settings);
+	if (error < 0) {
+		log_error("reload: the configuration stays as it was");
+		return error;
+	}
+	rounds_set_budget(d->rounds, settings->resync_budget);
+	serve_set_settings(d->serve, settings);
+	model_set_slots(d->model, settings->top);
+	settings_free(d->settings);
+	d->settings = settings;
+	log_info("reload: the configuration is in force");
+	return 0;
+}
+
+/* 0, or a negative errno, logged. */
+static int load_settings(struct tcpwatchd *d)
+{
+	struct settings *settings;
+	int error = settings_load(d->config_file, &settings);
+
+	if (error < 0) {
+		log_error("reload: the configuration stays as it was; mend %s and reload again",
+			  d->config_file);
+		return error;
+	}
+	error = take_settings(d, settings);
+	if (error < 0)
+		settings_free(settings);
+	return error;
+}
+
+static int reload(char *error, void *userdata)
+{
+	struct tcpwatchd *d = userdata;
+	int r;
+
+	_Static_assert(SERVE_ERROR_SIZE >= LOG_LINE_SIZE, "it takes what is logged");
+	supervisor_reloading();
+	log_keep_error(error);
+	r = load_settings(d);
+	log_keep_error(NULL);
 	supervisor_reloaded();
+	return r;
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -385,7 +414,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	struct tcpwatchd *d = userdata;
 
 	if (info->ssi_signo == SIGHUP) {
-		reload(d);
+		reload(NULL, d);
 		return 0;
 	}
 	supervisor_stopping();
@@ -474,6 +503,7 @@ static int open_serve(struct tcpwatchd *d)
 	const struct serve_calls calls = {.refresh = refresh,
 					  .read_limits = read_limits,
 					  .resync = resync,
+					  .reload = reload,
 					  .want = want,
 					  .queues = queues,
 					  .userdata = d};

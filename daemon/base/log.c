@@ -7,6 +7,7 @@
 
 static const char *log_program;
 static bool log_to_journal;
+static char *log_kept; /* NULL: no error is to be kept, or one is */
 
 /* systemd sets JOURNAL_STREAM to device:inode of the stream it reads; see systemd.exec(5). */
 static bool stderr_is_journal(void)
@@ -26,9 +27,16 @@ void log_open(const char *program)
 	log_to_journal = stderr_is_journal();
 }
 
+void log_keep_error(char *ret)
+{
+	if (ret)
+		*ret = '\0';
+	log_kept = ret;
+}
+
 void log_message(int priority, const char *format, ...)
 {
-	char line[1024]; /* one write(2): lines of two processes do not mix; a longer one is cut */
+	char line[LOG_LINE_SIZE]; /* one write(2): lines of two processes do not mix */
 	va_list arguments;
 
 	if (priority > LOG_INFO)
@@ -36,6 +44,8 @@ void log_message(int priority, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
+	if (log_kept && priority <= LOG_ERR)
+		snprintf(TAKE_PTR(log_kept), LOG_LINE_SIZE, "%s", line);
 	if (log_to_journal)
 		dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
 	else

@@ -18,6 +18,12 @@ void log_open(const char *program);
 /* priority: one of syslog(3)'s, LOG_ERR to LOG_DEBUG; those above LOG_INFO are dropped. */
 void log_message(int priority, const char *format, ...) _printf_(2, 3);
 
+#define LOG_LINE_SIZE 1024 /* of a message; a longer one is cut */
+
+/* From now on, until it is called with NULL, the first error is also stored in ret, the caller's,
+ * of LOG_LINE_SIZE bytes: for who asked for what may fail, and does not read the log. */
+void log_keep_error(char *ret);
+
 #define log_error(...) log_message(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...) log_message(LOG_NOTICE, __VA_ARGS__)

@@ -20,6 +20,7 @@ int command_alerts(const struct invocation *in);
 int command_top(const struct invocation *in);
 int command_watch(const struct invocation *in);
 int command_resync(const struct invocation *in);
+int command_reload(const struct invocation *in);
 int command_config(const struct invocation *in);
 int command_explain(const struct invocation *in);
 int command_doctor(const struct invocation *in);

@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	 check_options, command_check},
 	{"resync", "have the daemon compare its counts with the kernel's now", NULL,
 	 command_resync},
+	{"reload", "have the daemon read its configuration again", NULL, command_reload},
 	{"config", "the settings in force", NULL, command_config},
 	{},
 };
@@ -77,9 +78,9 @@ int main(int argc, char **argv)
 	struct invocation in = {};
 
 	log_open("tcpwatchctl");
-	signal(SIGPIPE, SIG_IGN); /* who reads our output may leave; write(2) tells */
 	if (standard_fill() < 0)
 		return TW_EXIT_FAILED;
+	signal(SIGPIPE, SIG_IGN); /* who reads our output may leave; write(2) tells */
 	if (options_parse(&in, commands, argc, argv) < 0)
 		return in.command && in.command->run == command_check ? check_misused()
 								      : TW_EXIT_USAGE;

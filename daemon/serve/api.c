@@ -217,6 +217,24 @@ static void on_resync(struct http_request *request, void *userdata)
 	answer_json(request, 202, document);
 }
 
+static void on_reload(struct http_request *request, void *userdata)
+{
+	const struct api *api = userdata;
+	struct json_object *document;
+	char error[SERVE_ERROR_SIZE];
+
+	if (!no_parameters(request) || !may_change(request, api))
+		return;
+	/* 409: it is for the one who asks to mend, and to ask again */
+	if (api->calls.reload(error, api->calls.userdata) < 0) {
+		http_answer_error(request, 409, "%s", error);
+		return;
+	}
+	document = json_object_new_object();
+	json_add(document, "reloaded", json_object_new_boolean(true));
+	answer_json(request, 200, document);
+}
+
 static void on_config(struct http_request *request, void *userdata)
 {
 	const struct api *api = userdata;
@@ -302,6 +320,7 @@ const struct http_route api_control_routes[] = {
 	{HTTP_GET, TW_PATH_TOP, on_top},
 	{HTTP_GET, TW_PATH_WATCH, on_watch},
 	{HTTP_POST, TW_PATH_RESYNC, on_resync},
+	{HTTP_POST, TW_PATH_RELOAD, on_reload},
 	{HTTP_GET, TW_PATH_CONFIG, on_config},
 	{HTTP_GET, TW_PATH_DOCTOR, on_doctor},
 };

@@ -15,6 +15,7 @@
 
 struct serve;
 
+#define SERVE_ERROR_SIZE 1024
 #define SERVE_QUEUES_MAX 64 /* connections asked for at once */
 
 /* Bytes; of a listener: connections that wait for accept(), and its backlog. As ss(8) has them. */
@@ -31,6 +32,11 @@ struct serve_calls {
 	/* Asks for a full resync and returns at once. 0, or a negative errno when none can be
 	 * started. */
 	int (*resync)(void *userdata);
+	/*
+	 * Reads the configuration again, and takes it or leaves all as it was. 0, or a negative
+	 * errno; then error, of SERVE_ERROR_SIZE bytes, says what is wrong, and where.
+	 */
+	int (*reload)(char *error, void *userdata);
 	/* Connections in these states are asked for: whether a round of dumps goes on that tells of
 	 * them. serve_on_round() is then called at its end. */
 	bool (*want)(uint32_t states, void *userdata);

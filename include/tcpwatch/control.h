@@ -20,6 +20,7 @@
 #define TW_PATH_TOP "/v1/top"
 #define TW_PATH_WATCH "/v1/watch"
 #define TW_PATH_RESYNC "/v1/resync"
+#define TW_PATH_RELOAD "/v1/reload"
 #define TW_PATH_CONFIG "/v1/config"
 #define TW_PATH_ALERTS "/v1/alerts"
 #define TW_PATH_DOCTOR "/v1/doctor"

@@ -25,7 +25,7 @@ OUTPUT = os.environ.get("TCPWATCH_OUTPUT", pathlib.Path(__file__).parents[2] / "
 CTL = pathlib.Path(OUTPUT) / "tcpwatchctl"
 STATES = ("established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack "
           "listen closing").split()
-COMMANDS = ["status", "states", "list", "watch", "resync", "config"]
+COMMANDS = ["status", "states", "list", "watch", "resync", "reload", "config"]
 OWN_NETNS = os.stat("/proc/self/ns/net").st_ino
 NOBODY = 65534
 
@@ -316,6 +316,16 @@ def test_resync(fake):
     assert all(r.startswith("POST /v1/resync HTTP/1.1\r\n") for r in daemon.requests)
 
 
+def test_reload(fake):
+    daemon = fake(document({"reloaded": True}))
+    result = daemon.run("reload")
+    assert (result.returncode, result.stdout) == (0, "the configuration is in force\n")
+    assert daemon.run("reload", "--json").stdout == '{"reloaded": true}\n'
+    assert all(r.startswith("POST /v1/reload HTTP/1.1\r\n") for r in daemon.requests)
+    refused = fake(document({"error": "/etc/tcpwatch/tcpwatchd.conf:3: 'x' is no key"}, "409 Conflict"))
+    assert_refused(refused.run("reload"), 1, "/etc/tcpwatch/tcpwatchd.conf:3: 'x' is no key")
+
+
 # What is printed
 
 
@@ -583,6 +593,14 @@ def test_full_disk(fake):
         assert re.fullmatch("tcpwatchctl: cannot write the output: No space left.*\n", result.stderr)
 
 
+def test_closed_output(fake):
+    """What is meant for a reader does not go to the daemon, whose socket would have the number."""
+    for command, answer in [("status", document(status())), ("list", rows_answer([row()] * 10000))]:
+        closed = ("sh", "-c", 'exec "$@" 1>&-', "sh", CTL, "--socket", fake(answer).path, command)
+        result = subprocess.run(closed, capture_output=True, text=True, timeout=60)
+        assert_refused(result, 1, "cannot write the output: Bad file descriptor")
+
+
 # Colour
 
 
@@ -593,14 +611,6 @@ def run_on_terminal(daemon, *arguments, **environment):
         result = daemon.run(*arguments, stdout=terminal, env={**variables, "TERM": "xterm", **environment})
         os.close(terminal)
         assert result.returncode == 0
-def test_closed_output(fake):
-    """What is meant for a reader does not go to the daemon, whose socket would have the number."""
-    for command, answer in [("status", document(status())), ("list", rows_answer([row()] * 10000))]:
-        closed = ("sh", "-c", 'exec "$@" 1>&-', "sh", CTL, "--socket", fake(answer).path, command)
-        result = subprocess.run(closed, capture_output=True, text=True, timeout=60)
-        assert_refused(result, 1, "cannot write the output: Bad file descriptor")
-
-
         text = b""
         with contextlib.suppress(OSError):  # EIO: the terminal's other end is closed
             while True:
@@ -641,7 +651,7 @@ def evil(value):
 def test_escape_sequences(fake, command, raw):
     """As JSON escapes, and as raw bytes, which JSON forbids and json-c reads."""
     value = {"status": status(), "states": status(), "config": {"daemon": {"mode": "auto"}},
-             "resync": {"resync": "started"}, "list": row(), "watch": transition()}[command]
+             "resync": {"resync": "started"}, "reload": {"reloaded": True}, "list": row(), "watch": transition()}[command]
     body, expected = json.dumps(evil(value)).encode(), evil(value)
     if raw:
         for escape, byte in [(rb"\u001b", b"\033"), (rb"\u007f", b"\x7f"), (rb"\u009b", b"\x9b"),
@@ -672,7 +682,7 @@ def test_escape_sequences_in_a_section(fake):
 
 
 @pytest.mark.parametrize("code", ["400 Bad Request", "403 Forbidden", "404 Not Found", "503 Unavailable"])
-@pytest.mark.parametrize("command", ["status", "list", "watch", "resync"])
+@pytest.mark.parametrize("command", ["status", "list", "watch", "resync", "reload"])
 def test_error_sentence(fake, command, code):
     sentence = "port '0' is not a port: use 1 to 65535"
     for end in [b"", b"\n"]:

@@ -134,7 +134,7 @@ def test_neither_socket_serves_the_others_paths(shared_daemon):
     ("tcp", "OPTIONS", "/-/ready", "GET, HEAD"), ("tcp", "get", "/metrics", "GET, HEAD"),
     ("tcp", "NONSENSE", "/metrics", "GET, HEAD"), ("control", "GET", "/v1/resync", "POST"),
     ("control", "HEAD", "/v1/resync", "POST"), ("control", "PUT", "/v1/status", "GET, HEAD"),
-    ("control", "POST", "/v1/connections", "GET, HEAD")])
+    ("control", "GET", "/v1/reload", "POST"), ("control", "POST", "/v1/connections", "GET, HEAD")])
 def test_wrong_method(shared_daemon, kind, method, path, allow):
     status, headers, body = answer = exchange(shared_daemon, kind, closing(method, path), method)
     assert status == 405

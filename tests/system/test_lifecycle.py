@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from daemon import TCPWATCHCTL
 from oracle import STATES, assert_settles, wait_for
 
 
@@ -111,7 +112,6 @@ def test_two_at_once(make_daemon, netns):
     assert_settles(second, netns)
 
 
-def test_reload(daemon):
 @pytest.mark.parametrize("closed", ["1>&- 2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
 def test_start_without_standard_descriptors(make_daemon, netns, closed):
     """Nothing else gets their numbers: neither a socket that would be written to, nor the opener's."""
@@ -122,6 +122,7 @@ def test_start_without_standard_descriptors(make_daemon, netns, closed):
     assert_settles(daemon, netns)
 
 
+def test_reload(daemon):
     assert "node_tcp_connection_states" not in daemon.metrics().text
     daemon.configure(metrics={"compat": "node_exporter"})
     daemon.signal(signal.SIGHUP)
@@ -143,6 +144,40 @@ def test_bad_reload_keeps_the_old(daemon):
     daemon.configure(metrics={"compat": "node_exporter"})
     daemon.signal(signal.SIGHUP)
     wait_for(lambda: "node_tcp_connection_states" in daemon.metrics().text, 5)
+
+
+def reload_by_socket(daemon):
+    answer = daemon.control("/v1/reload", "POST")
+    return answer.status, json.loads(answer.body)
+
+
+def test_reload_by_the_socket(daemon):
+    """It is answered once the new configuration is in force, or with what is wrong, and then the old one stays."""
+    daemon.configure(metrics={"compat": "node_exporter"})
+    assert reload_by_socket(daemon) == (200, {"reloaded": True})
+    assert "node_tcp_connection_states" in daemon.metrics().text
+    before = daemon.control("/v1/config").body
+    daemon.config.write_text(daemon.config.read_text() + "colour = red\n")
+    line = len(daemon.config.read_text().splitlines())
+    daemon.expect(f"{daemon.config}:{line}:.*colour")
+    daemon.expect("reload: the configuration stays as it was")
+    status, document = reload_by_socket(daemon)
+    assert status == 409 and document["error"].startswith(f"{daemon.config}:{line}: ")
+    daemon.configure(max_connections=5000)
+    daemon.expect("max_connections cannot be changed")
+    status, document = reload_by_socket(daemon)
+    assert status == 409 and "max_connections cannot be changed" in document["error"]
+    daemon.config.unlink()
+    daemon.expect("No such file")
+    status, document = reload_by_socket(daemon)
+    assert status == 409 and str(daemon.config) in document["error"]
+    assert daemon.control("/v1/config").body == before
+    assert daemon.control("/v1/reload?now=1", "POST").status == 400
+    assert daemon.control("/v1/reload").status == 405
+    daemon.configure()
+    result = subprocess.run([TCPWATCHCTL, "--socket", daemon.socket, "reload"], capture_output=True, text=True, timeout=30)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "the configuration is in force\n", "")
+    assert "node_tcp_connection_states" not in daemon.metrics().text
 
 
 def test_reload_that_wants_a_restart(daemon):
@@ -192,6 +227,12 @@ def test_notify(make_daemon, manager, netns):
     daemon.signal(signal.SIGHUP)
     reloading = manager.until("RELOADING=1")
     assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
+    manager.until("READY=1")
+    daemon.config.write_text("colour = red\n")
+    daemon.expect("colour")
+    daemon.expect("reload:")
+    assert reload_by_socket(daemon)[0] == 409
+    manager.until("RELOADING=1")
     manager.until("READY=1")
     daemon.signal(signal.SIGTERM)
     manager.until("STOPPING=1")

@@ -167,6 +167,21 @@ def test_changing_takes_root_or_the_group(daemon_of_nobody):
     daemon.resync()
 
 
+def test_reload_takes_root_or_the_group(daemon_of_nobody):
+    """Whoever else asks is refused, and the file is not even read."""
+    daemon = daemon_of_nobody(mode="auto", control_group="adm").start()
+    daemon.socket.chmod(0o666)
+    group = grp.getgrnam("adm").gr_gid
+    daemon.configure(mode="auto", control_group="adm", metrics={"top": "20"})
+    status, document = ask(daemon, "POST", "/v1/reload")
+    assert status == 403 and "control_group" in document["error"]
+    assert json.loads(daemon.control("/v1/config").body)["metrics"]["top"] == 10
+    assert ask(daemon, "POST", "/v1/reload", [5, group, 7]) == (200, {"reloaded": True})
+    assert json.loads(daemon.control("/v1/config").body)["metrics"]["top"] == 20
+    assert daemon.control("/v1/reload", "POST").status == 200
+    assert "reload:" in daemon.text()
+
+
 # The opener
 
 
