@@ -30,7 +30,7 @@ struct namespaces {
 	size_t pending;  /* asked for, not answered */
 	uint64_t serial; /* of the last one */
 	bool scanning;
-	bool full; /* one was left out since it was last told */
+	enum namespaces_limit full; /* one was left out since it was last told */
 };
 
 static size_t descriptors_max(void)
@@ -147,13 +147,16 @@ void namespaces_close(struct namespaces *n, size_t index)
 		n->entries[i] = n->entries[i + 1];
 }
 
-/* Whether there is room for one more, beside some that the opener is at. */
-static bool room(const struct namespaces *n, size_t pending)
+/* What leaves no room for one more, beside some that the opener is at. */
+static enum namespaces_limit limit(const struct namespaces *n, size_t pending)
 {
 	size_t each = OPENER_FILES_COUNT - (n->count > SYSCTLS_MAX ? TW_SYSCTL_COUNT : 0);
 
-	return n->count < NAMESPACES_MAX &&
-	       n->descriptors + (pending + 1) * each <= n->descriptors_max;
+	if (n->count >= NAMESPACES_MAX)
+		return NAMESPACES_LIMIT_COUNT;
+	if (n->descriptors + (pending + 1) * each > n->descriptors_max)
+		return NAMESPACES_LIMIT_FILES;
+	return NAMESPACES_NO_LIMIT;
 }
 
 /* A namespace that a place leads to; one try to open it in each scan. */
@@ -164,10 +167,14 @@ static int meet(struct namespaces *n, const struct opener_place *place)
 	if (entry && (entry->files.diag >= 0 || entry->asked)) {
 		entry->found = true;
 		return 0;
+	enum namespaces_limit full;
 	}
-	if (!room(n, n->pending)) {
-		n->full |= !room(n, 0);
-		return room(n, 0) ? -EAGAIN : 0; /* where it is full, another try is in vain */
+	if (limit(n, n->pending)) {
+		full = limit(n, 0);
+		if (!full)
+			return -EAGAIN;
+		n->full = full; /* and another try is in vain */
+		return 0;
 	}
 	if (!entry)
 		entry = add(n, place->inum);
@@ -232,7 +239,7 @@ int namespaces_receive(struct namespaces *n, struct namespaces_news *ret)
 	struct opener_answer answer;
 	int r;
 
-	*ret = (struct namespaces_news){.full = TAKE(n->full, false)};
+	*ret = (struct namespaces_news){.full = TAKE(n->full, NAMESPACES_NO_LIMIT)};
 	while (n->opener && (r = opener_receive(n->opener, &answer)) != -EAGAIN) {
 		if (r < 0)
 			return r;

@@ -54,11 +54,18 @@ int namespaces_open(struct namespaces *n, uint32_t inum, uint32_t pid);
  * comes later; or another negative errno. */
 int namespaces_wait(struct namespaces *n);
 
+/* What keeps one more from being followed. */
+enum namespaces_limit {
+	NAMESPACES_NO_LIMIT,
+	NAMESPACES_LIMIT_COUNT, /* no more are followed, whatever the process may open */
+	NAMESPACES_LIMIT_FILES, /* RLIMIT_NOFILE */
+};
+
 struct namespaces_news {
-	bool scanned;     /* a scan has ended, at this cost of processor time */
-	bool full;        /* one was left out, for there are too many */
-	bool missed;      /* one is to be looked for again at once */
-	uint64_t cost_ns; /* of the scan */
+	bool scanned;               /* a scan has ended, at this cost of processor time */
+	enum namespaces_limit full; /* one was left out, for there are too many */
+	bool missed;                /* one is to be looked for again at once */
+	uint64_t cost_ns;           /* of the scan */
 };
 
 /* Takes what the opener tells, when its descriptor is readable. 0; -EPIPE: it is gone; or another

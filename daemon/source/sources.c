@@ -120,13 +120,15 @@ static void warn_of_unreachable(const struct sources *s)
 }
 
 /* Once: how many there are may change from moment to moment. */
-static void warn_of_too_many(struct sources *s)
+static void warn_of_too_many(struct sources *s, enum namespaces_limit limit)
 {
 	if (!s->told_too_many)
 		log_warning(
 			"there are more network namespaces than can be followed, and the sockets "
-			"of some are not seen: %zu are; raise LimitNOFILE= or ulimit -n",
-			namespaces_count(s->namespaces));
+			"of some are not seen: %zu are; %s",
+			namespaces_count(s->namespaces),
+			limit == NAMESPACES_LIMIT_FILES ? "raise LimitNOFILE= or ulimit -n"
+							: "tcpwatchd never follows more");
 	s->told_too_many = true;
 }
 
@@ -460,7 +462,7 @@ int sources_receive(struct sources *s)
 	int error = namespaces_receive(s->namespaces, &news);
 
 	if (news.full)
-		warn_of_too_many(s);
+		warn_of_too_many(s, news.full);
 	if (news.missed)
 		s->scan_now = true; /* another process may lead there */
 	if (news.scanned)
