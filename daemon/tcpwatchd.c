@@ -285,28 +285,35 @@ static int on_ring_fills(sd_event_source *source, int fd, uint32_t events, void 
 	return 0;
 }
 
+static int end_without_opener(struct tcpwatchd *d, int error)
+{
+	log_error("the process that opens network namespaces %s (%s): new ones could not be "
+		  "counted, so tcpwatchd ends; its service manager starts it again",
+		  error == -ETIMEDOUT ? "does not answer any more" : "is gone", strerror(-error));
+	return sd_event_exit(d->loop, -EPIPE);
+}
+
 static int on_opener(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 	int error = sources_receive(d->sources);
 
-	(void)fd, (void)events;
-	if (error >= 0)
-		return 0;
-	log_error("the process that opens network namespaces is gone (%s): new ones could not be "
-		  "counted, so tcpwatchd ends; its service manager starts it again",
-		  strerror(-error));
-	return sd_event_exit(sd_event_source_get_event(source), error);
+	(void)source, (void)fd, (void)events;
+	return error < 0 ? end_without_opener(d, error) : 0;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
 	struct tw_tick tick;
+	int error;
 
 	(void)usec;
 	sources_drain(d->sources);
 	sources_scan(d->sources);
+	error = sources_tick(d->sources);
+	if (error < 0)
+		return end_without_opener(d, error);
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
 	on_record(TW_RECORD_TICK, &tick, d);
 	sources_count(d->sources);

@@ -18,6 +18,9 @@
 
 /* Whoever may make namespaces can make many: each event and each scan looks for one in a list. */
 #define NAMESPACES_MAX 4096U
+/* In which the opener may owe an answer, and say nothing: the longest scan takes seconds. Ticks and
+ * not time, as that goes on while the host is suspended or the daemon stopped. */
+#define SILENT_TICKS_MAX 60U
 /* Descriptors that are not for namespaces: who asks must be heard, however many of these there are.
  */
 #define DESCRIPTORS_LEFT 256
@@ -29,6 +32,7 @@ struct namespaces {
 	size_t count, allocated;
 	size_t pending;  /* asked for, not answered */
 	uint64_t serial; /* of the last one */
+	unsigned silent; /* ticks since it last said something, or owed nothing */
 	bool scanning;
 	enum namespaces_limit full; /* one was left out since it was last told */
 };
@@ -163,11 +167,11 @@ static enum namespaces_limit limit(const struct namespaces *n, size_t pending)
 static int meet(struct namespaces *n, const struct opener_place *place)
 {
 	struct namespace *entry = namespaces_find(n, place->inum);
+	enum namespaces_limit full;
 
 	if (entry && (entry->files.diag >= 0 || entry->asked)) {
 		entry->found = true;
 		return 0;
-	enum namespaces_limit full;
 	}
 	if (limit(n, n->pending)) {
 		full = limit(n, 0);
@@ -243,6 +247,7 @@ int namespaces_receive(struct namespaces *n, struct namespaces_news *ret)
 	while (n->opener && (r = opener_receive(n->opener, &answer)) != -EAGAIN) {
 		if (r < 0)
 			return r;
+		n->silent = 0;
 		switch (answer.type) {
 		case OPENER_ANSWER_FOUND:
 			ret->missed |= meet(n, &answer.place) == -EAGAIN;
@@ -258,6 +263,12 @@ int namespaces_receive(struct namespaces *n, struct namespaces_news *ret)
 		}
 	}
 	return 0;
+}
+
+int namespaces_tick(struct namespaces *n)
+{
+	n->silent = n->scanning || n->pending ? n->silent + 1 : 0;
+	return n->silent > SILENT_TICKS_MAX ? -ETIMEDOUT : 0;
 }
 
 int namespaces_wait(struct namespaces *n)

@@ -71,6 +71,9 @@ struct namespaces_news {
 /* Takes what the opener tells, when its descriptor is readable. 0; -EPIPE: it is gone; or another
  * negative errno. */
 int namespaces_receive(struct namespaces *n, struct namespaces_news *ret);
+/* On each tick of the daemon, two a second. 0; -ETIMEDOUT: the opener has owed an answer, and said
+ * nothing, for half a minute of them. */
+int namespaces_tick(struct namespaces *n);
 void namespaces_close(struct namespaces *n, size_t index);
 
 /* The daemon's own comes first. */

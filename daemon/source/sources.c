@@ -470,6 +470,11 @@ int sources_receive(struct sources *s)
 	return error;
 }
 
+int sources_tick(struct sources *s)
+{
+	return namespaces_tick(s->namespaces);
+}
+
 size_t sources_costs(const struct sources *s, struct transitions_cost ret[TRANSITIONS_PROGRAMS])
 {
 	struct transitions_cost costs[TRANSITIONS_PROGRAMS];

@@ -77,6 +77,8 @@ int sources_opener_fd(const struct sources *s);
 /* Takes that. Namespaces that nobody uses are closed: TW_RECORD_NETNS_GONE. 0; -EPIPE: the opener
  * is gone; or another negative errno. */
 int sources_receive(struct sources *s);
+/* On each tick, two a second. 0; -ETIMEDOUT: the opener does not answer any more. */
+int sources_tick(struct sources *s);
 /* Whether a transition came from a namespace that is to be found by a scan now. */
 bool sources_scan_due(const struct sources *s);
 

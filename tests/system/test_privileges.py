@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -291,6 +292,22 @@ def test_daemon_ends_with_the_opener(make_daemon):
     daemon.expect("opens network namespaces is gone")
     os.kill(opener_of(daemon), signal.SIGKILL)
     assert daemon.wait() == 1
+    assert len([text for priority, text in daemon.messages() if priority <= 3]) == 1, daemon.text()
+
+
+@pytest.mark.last
+def test_daemon_ends_without_answers_of_the_opener(make_daemon):
+    """After half a minute, in which it counts what it knows."""
+    daemon = make_daemon().start()
+    daemon.expect("opens network namespaces does not answer any more")
+    opener = opener_of(daemon)
+    os.kill(opener, signal.SIGSTOP)
+    try:
+        time.sleep(20)
+        assert daemon.status() and daemon.process.poll() is None
+        assert daemon.wait(timeout=25) == 1
+    finally:
+        os.kill(opener, signal.SIGKILL)
     assert len([text for priority, text in daemon.messages() if priority <= 3]) == 1, daemon.text()
 
 
