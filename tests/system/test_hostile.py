@@ -2,9 +2,10 @@
 """A local user who is not in the group and means no good: what it can neither see nor spoil."""
 
 import contextlib
+import json
 import os
 import pathlib
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from oracle import assert_right_when_quiet, assert_settles, wait_for
+from test_alerts import shipped
 
 STRANGER = 54321  # a user that no system has
 
@@ -27,6 +29,33 @@ for _ in range(int(sys.argv[1])):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 print("done", flush=True)
 sys.stdin.read()
+"""
+
+# Clients of /metrics on several addresses, as one address may have few connections.
+SLOW = """
+import select, socket, sys
+socks = []
+for number in range(48):
+    sock = socket.socket()
+    sock.bind((f"127.0.0.{100 + number // 8}", 0))
+    sock.settimeout(5)
+    sock.connect(("127.0.0.1", int(sys.argv[1])))
+    sock.setblocking(False)
+    socks.append(sock)
+
+def send(sock, data):
+    try:
+        sock.send(data)
+    except OSError:
+        pass
+
+for slow, deaf in zip(socks[::2], socks[1::2]):
+    send(slow, b"GET /met")
+    send(deaf, b"GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" * 64)
+print("done", flush=True)
+while not select.select([sys.stdin], [], [], 0.1)[0]:
+    for sock in socks[::2]:
+        send(sock, b"r")
 """
 
 # Processes that make namespaces as fast as they can, use each for a moment, and leave it.
@@ -117,25 +146,15 @@ def test_table_stays_bounded(make_daemon, netns, stranger):
 
 
 def test_loop_goes_on(daemon, netns, stranger):
-    """While connections to /metrics are held open, fed byte by byte, and answers are not read."""
-    with contextlib.ExitStack() as stack:
-        socks = []
-        for number in range(48):
-            sock = stack.enter_context(socket.socket())
-            sock.bind((f"127.0.0.{100 + number // 8}", 0))
-            sock.settimeout(5)
-            sock.connect(("127.0.0.1", daemon.port))
-            sock.setblocking(False)
-            socks.append(sock)
-        for number, sock in enumerate(socks):
-            with contextlib.suppress(OSError):
-                sock.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 64 if number % 2 else b"GET /met")
-        stranger(CONNECT, 100, netns=netns)
-        netns.holder().hold("half_closed", 3)
-        assert_right_when_quiet(daemon, netns)
-        started = time.monotonic()
-        daemon.status()
-        assert time.monotonic() - started < 1
+    """While he holds connections to /metrics open, feeds some byte by byte, and does not read what others answer."""
+    clients = stranger(SLOW, daemon.port)
+    stranger(CONNECT, 100, netns=netns)
+    netns.holder().hold("half_closed", 3)
+    assert_right_when_quiet(daemon, netns)
+    started = time.monotonic()
+    daemon.status()
+    assert time.monotonic() - started < 1
+    end(clients)
     wait_for(lambda: prompt(daemon), 15)
 
 
@@ -170,15 +189,23 @@ def test_more_namespaces_than_files(make_daemon, make_netns):
 
 HOSTILE_NAMES = ("$(touch x)", "`id>x`", "../../../x", "a\nb\tc", "';exit;'", "%n%n%s")
 
+# A listener that accepts nothing: what comes after its queue is full is not answered.
 CALL_YOURSELF = """
 import socket, sys
 with open("/proc/self/comm", "w") as comm:
     comm.write(sys.argv[1])
-listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-pairs = [(socket.create_connection(listener.getsockname()), listener.accept()[0])]
+listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+socks = [socket.create_connection(listener.getsockname()) for _ in range(2)]
+for _ in range(30):
+    socks.append(socket.socket())
+    socks[-1].setblocking(False)
+    socks[-1].connect_ex(listener.getsockname())
 print("done", flush=True)
 sys.stdin.read()
 """
+PROVOKED = {"accept-queue-full", "connect-stuck"}  # after five seconds, each once for each of his processes
+EVIDENCE_FILES, EVIDENCE_SIZE = 8, 16 << 20
+EVIDENCE = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[a-z0-9-]+-[A-Za-z0-9._-]*-[0-9a-f]{16}\.json")
 
 
 def files_of(pid):
@@ -192,10 +219,33 @@ def files_of(pid):
     return found
 
 
-def test_nothing_is_written_or_run(daemon, netns, stranger):
-    """Whatever he calls his processes, and whatever he asks for."""
+def listing(directory):
+    """All that is below it, by path from there."""
+    return {str(path.relative_to(directory)) for path in directory.rglob("*")}
+
+
+def assert_only_evidence(paths, state, rules):
+    """Of what has come: the file of alerts, and evidence, under names that the daemon has made."""
+    assert paths >= {"state/alerts", "state/alerts.json"}
+    evidence = {path.removeprefix("state/alerts/") for path in paths - {"state/alerts", "state/alerts.json"}}
+    assert evidence and all(EVIDENCE.fullmatch(name) for name in evidence), evidence
+    rows = [json.loads((state / "alerts" / name).read_text()) for name in evidence]
+    assert {row["name"] for row in rows} <= rules
+    assert sum((state / "alerts" / name).stat().st_size for name in evidence) <= EVIDENCE_SIZE
+    assert all(path.stat().st_mode & 0o137 == 0 for path in (state / "alerts").iterdir())
+    return rows
+
+
+def test_nothing_else_is_written_or_run(make_daemon, netns, stranger):
+    """Whatever he calls his processes, whatever he asks for, and whichever of the shipped rules he makes fire: there is
+    bounded evidence of that, and nothing in its names is of his choice but letters, digits and dots."""
+    daemon = make_daemon(evidence_files=EVIDENCE_FILES)
+    daemon.config.write_text(daemon.config.read_text() + shipped())
+    daemon.start()
+    daemon.expect(" is firing")
     children = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-    before = set(daemon.directory.iterdir()), children.read_text()
+    before, processes = listing(daemon.directory), children.read_text()
+    assert "state/alerts" not in before
     for name in HOSTILE_NAMES:
         stranger(CALL_YOURSELF, name, netns=netns)
     for method in ("PUT", "POST", "DELETE", "TRACE", "CONNECT", "OPTIONS"):
@@ -203,9 +253,20 @@ def test_nothing_is_written_or_run(daemon, netns, stranger):
     for path in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/metrics/../../x"):
         assert daemon.http(path).status == 404
     assert_right_when_quiet(daemon, netns)
-    rows = daemon.connections(netns=netns.inum)
-    assert len(rows) >= 2 * len(HOSTILE_NAMES)
-    assert (set(daemon.directory.iterdir()), children.read_text()) == before
+    assert len(daemon.connections(netns=netns.inum)) >= 32 * len(HOSTILE_NAMES)
+
+    def fired():
+        rows = [row["name"] for row in daemon.rows("/v1/alerts", {}) if row["status"] == "firing"]
+        return all(rows.count(rule) == len(HOSTILE_NAMES) for rule in PROVOKED)
+    wait_for(fired, 20, "his alerts to fire")
+
+    come = listing(daemon.directory) - before
+    rows = assert_only_evidence(come, daemon.directory / "state", set(re.findall(r"^\[alert (.*)\]", shipped(), re.M)))
+    assert len(rows) == EVIDENCE_FILES  # of more that were written
+    assert any(name in row["target"] for row in rows for name in HOSTILE_NAMES if name.isprintable())
+    assert children.read_text() == processes and not pathlib.Path(f"/proc/{daemon.pid}/cwd/x").exists()
     opened = {path: flags for path, flags in files_of(daemon.pid).items() if flags & os.O_ACCMODE != os.O_RDONLY}
     assert set(opened) <= {str(daemon.log), "/dev/null"}
-    assert len(daemon.text().splitlines()) < 10
+    lines = daemon.log.read_text().split("\n")[:-1]
+    assert len(lines) < 10 + 2 * len(PROVOKED) * len(HOSTILE_NAMES)
+    assert all(re.match(r"<\d>", line) and line.isprintable() for line in lines), lines
