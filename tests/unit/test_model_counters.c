@@ -323,7 +323,8 @@ static void test_limits(void **state)
 	limits.values[sysctl] = 10;
 	model_limits(f->m, &limits);
 	assert_int_equal(netns(f, HOST)->limits.values[sysctl], 10);
-	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = HOST, .complete = 1});
+	model_netns_gone(f->m,
+			 &(struct tw_dump){.time_ns = later(f), .netns = HOST, .complete = 1});
 	establish(f, &client);
 	assert_int_equal(netns(f, HOST)->limits.known, 0);
 }

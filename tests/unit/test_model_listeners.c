@@ -44,7 +44,8 @@ static void netstat(struct fixture *f, uint32_t netns, uint64_t cookies)
 
 static void gone(struct fixture *f, uint32_t inum)
 {
-	model_netns_gone(f->m, &(struct tw_dump){.time_ns = later(f), .netns = inum, .complete = 1});
+	model_netns_gone(f->m,
+			 &(struct tw_dump){.time_ns = later(f), .netns = inum, .complete = 1});
 }
 
 static void test_syn_recv_is_the_queues(void **state)
