@@ -9,11 +9,14 @@
 #include <tcpwatch/holder.h>
 #include <tcpwatch/tcp_state.h>
 
+/* Of an MPTCP socket: the first, and as many more as a path manager makes (MPTCP_PM_ADDR_MAX). */
+#define SUBFLOWS_TOLD 9
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* The number of the pass over all descriptors that goes on: set before each. */
 __u32 pass = 0;
-/* The last process of it that a whole row has told of; 0: none yet. Likewise. */
+/* The last process of it that a whole row has told of; 0: none. Set before each. */
 __u32 told_pid = 0;
 /* The last pass that met a listener for which there was no memory in the listener map; 0: none. */
 __u32 unlisted = 0;
@@ -59,10 +62,68 @@ static __always_inline int is_internet(const struct sock *sk)
 }
 
 /*
+ * That the process holds the socket with the cookie. 0, or not: where there is no room for it, the
+ * kernel takes back what this run has written, and runs the program again, with room.
+ */
+static __always_inline long tell_held(struct seq_file *seq, const struct task_struct *task,
+				      struct tw_holder_first *first, __u64 cookie)
+{
+	long full;
+
+	first->row.cookie = cookie;
+	full = (__u32)task->tgid == told_pid ? bpf_seq_write(seq, &cookie, sizeof(cookie))
+					     : bpf_seq_write(seq, first, sizeof(*first));
+	/* of a process's first sockets the whole row may be taken back with what failed after it */
+	told_pid = full ? 0 : task->tgid;
+	return full;
+}
+
+/*
+ * The TCP socket beneath an MPTCP one that comes after the node, which it steps to; NULL: there is
+ * none. No helper leads to it in a way that the verifier knows of, so it is an address to read
+ * from: what goes meanwhile may be another socket, or none. Wherever it is called, the kernel is
+ * known to have MPTCP.
+ */
+static __always_inline const struct sock *next_subflow(const struct sock *sk,
+						       const struct list_head **node)
+{
+	const struct mptcp_sock *mptcp = (const struct mptcp_sock *)sk;
+
+	*node = *node ? BPF_CORE_READ(*node, next) : BPF_CORE_READ(mptcp, conn_list.next);
+	if (!*node || *node == &mptcp->conn_list)
+		return NULL;
+	return BPF_CORE_READ((const struct mptcp_subflow_context *)*node, tcp_sock);
+}
+
+static __always_inline __u64 subflow_cookie(const struct sock *subflow)
+{
+	return BPF_CORE_READ(subflow, __sk_common.skc_cookie.counter);
+}
+
+/* A subflow that nobody has asked the cookie of has none yet, and no row of a dump. */
+static __always_inline void tell_subflows(struct seq_file *seq, const struct task_struct *task,
+					  struct tw_holder_first *first, const struct sock *sk)
+{
+	const struct list_head *node = NULL;
+
+	for (int i = 0; i < SUBFLOWS_TOLD; i++) {
+		const struct sock *subflow = next_subflow(sk, &node);
+		__u64 cookie;
+
+		if (!subflow)
+			return;
+		cookie = subflow_cookie(subflow);
+		if (cookie && tell_held(seq, task, first, cookie))
+			return;
+	}
+}
+
+/*
  * Every descriptor of every process, in all namespaces, in the order of pids; threads that share
  * theirs are one. Puts the listeners that it meets into the listener map. What is read of each
  * socket lies in few cache lines: they are what a pass costs. So sk_protocol, which has one of its
- * own, is looked at for listeners alone; of other protocols' connections nobody knows the cookie.
+ * own, is looked at for listeners and MPTCP alone; of other protocols' connections nobody knows the
+ * cookie.
  */
 SEC("iter/task_file")
 int descriptors(struct bpf_iter__task_file *ctx)
@@ -71,7 +132,7 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct tw_holder_first first = {};
 	struct socket *socket;
-	int known, listens;
+	int listens, mptcp;
 	struct sock *sk;
 
 	if (!task || !file)
@@ -83,19 +144,17 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	if (!sk || sk->__sk_common.skc_state == TW_CLOSE || !is_internet(sk))
 		return 0;
 	listens = sk->__sk_common.skc_state == TW_LISTEN;
-	if (listens && sk->sk_protocol != IPPROTO_TCP)
+	mptcp = sock_is_mptcp(sk);
+	if (listens && !mptcp && sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	known = (__u32)task->tgid == told_pid;
-	if (listens || !known)
+	if (listens || (__u32)task->tgid != told_pid)
 		fill_holder(task, &first.row);
 	if (listens)
 		hold_listener(sk, &first.row);
-	first.row.cookie = bpf_get_socket_cookie(sk);
-	/* where there is no room for it, the kernel runs this again, with room */
-	if (known)
-		bpf_seq_write(ctx->meta->seq, &first.row.cookie, sizeof(first.row.cookie));
-	else if (!bpf_seq_write(ctx->meta->seq, &first, sizeof(first)))
-		told_pid = task->tgid;
+	if (mptcp && bpf_core_type_exists(struct mptcp_sock))
+		tell_subflows(ctx->meta->seq, task, &first, sk);
+	else
+		tell_held(ctx->meta->seq, task, &first, bpf_get_socket_cookie(sk));
 	return 0;
 }
 
@@ -145,45 +204,56 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct sock *
 }
 
 /*
- * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's alone
- * into it. A row with an accept queue is followed by the cookies in it and a 0. As with
- * descriptors, no more is read of each than is needed.
+ * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's and
+ * MPTCP's alone into it. A row with an accept queue is followed by the cookies in it and a 0. As
+ * with descriptors, no more is read of each than is needed.
  */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct listener_owner *owner = ctx->value;
+	const struct list_head *node = NULL;
 	struct tw_listener row = {};
 	struct sock *sk = ctx->sk;
+	const struct sock *tcp = sk; /* has the cookie and the queues */
 	const __u64 end = 0;
+	int mptcp;
 
 	if (!sk || !owner)
 		return 0;
-	row.cookie = bpf_get_socket_cookie(sk);
+	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
+	mptcp = sock_is_mptcp(sk);
+	if (mptcp && bpf_core_type_exists(struct mptcp_sock)) {
+		tcp = row.closed ? NULL : next_subflow(sk, &node);
+		row.cookie = tcp ? subflow_cookie(tcp) : 0;
+		if (!row.cookie)
+			return 0;
+	} else {
+		row.cookie = bpf_get_socket_cookie(sk);
+	}
+	row.syn_queue = BPF_CORE_READ((const struct inet_connection_sock *)tcp,
+				      icsk_accept_queue.qlen.counter);
+	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
+	if (row.closed && !row.syn_queue)
+		return 0;
 	row.uid = owner->uid;
 	barrier(); /* or both reads become one, of either: the verifier refuses that */
 	if (!owner->pass)
 		row.uid = sk->sk_uid.val;
 	row.cgroup = owner->cgroup ? owner->cgroup : sock_cgroup(sk);
 	row.netns = sock_netns(sk);
-	row.pid = owner->pid;
-	row.holders = owner->holders;
-	row.syn_queue = BPF_CORE_READ((const struct inet_connection_sock *)sk,
-				      icsk_accept_queue.qlen.counter);
-	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
-	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
-	if (row.closed && !row.syn_queue)
-		return 0;
-	row.accept_queue = sk->sk_ack_backlog;
-	row.backlog = sk->sk_max_ack_backlog;
+	row.accept_queue = BPF_CORE_READ(tcp, sk_ack_backlog);
+	row.backlog = BPF_CORE_READ(tcp, sk_max_ack_backlog);
 	row.port = sk->__sk_common.skc_num;
 	row.family = sk->__sk_common.skc_family;
 	sock_local_address(sk, row.saddr);
+	row.pid = owner->pid;
+	row.holders = owner->holders;
 	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	if (!row.accept_queue)
 		return 0;
-	tell_queue(ctx->meta->seq, sk);
+	tell_queue(ctx->meta->seq, tcp);
 	bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
 	return 0;
 }

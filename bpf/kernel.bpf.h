@@ -55,6 +55,10 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
+struct proto {
+	char name[32];
+};
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -62,6 +66,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -102,6 +107,24 @@ struct request_sock_queue {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	struct request_sock_queue icsk_accept_queue;
+};
+
+struct tcp_sock {
+	__u8 is_mptcp; /* a subflow; where the kernel has MPTCP */
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+/* Where the kernel has MPTCP. */
+struct mptcp_sock {
+	struct list_head conn_list; /* of mptcp_subflow_context.node */
+};
+
+struct mptcp_subflow_context {
+	struct list_head node; /* the first in it */
+	struct sock *tcp_sock;
 };
 
 struct socket {
@@ -190,6 +213,7 @@ enum sock_flags {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 #define SOCK_STREAM 1
 #define RLIMIT_NOFILE 7
 

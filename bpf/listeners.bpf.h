@@ -3,6 +3,10 @@
  * The listener map: storage on listening sockets only. The tracepoint adds those that begin to
  * listen, the pass over all descriptors those that listened before; the kernel frees the storage
  * with the socket. Both objects that use it declare it, and the daemon makes it one map.
+ *
+ * For an MPTCP listener it is on the MPTCP socket, to which a descriptor leads and which BPF may
+ * give storage. Its subflow, the TCP socket that listens, is found from there, but as an address
+ * alone: it has an entry of its own only once it has closed, for what it leaves.
  */
 #ifndef LISTENERS_BPF_H
 #define LISTENERS_BPF_H

@@ -31,6 +31,26 @@ static __always_inline __u64 sock_cgroup(const struct sock *sk)
 	return sk->sk_cgrp_data.cgroup->kn->id;
 }
 
+/*
+ * Reads no more of a TCP socket than its first cache line: the name is the protocol's, and there
+ * for all its sockets.
+ */
+static __always_inline int sock_is_mptcp(const struct sock *sk)
+{
+	return sk->__sk_common.skc_prot->name[0] == 'M' && sk->sk_protocol == IPPROTO_MPTCP;
+}
+
+/* Whether it is the TCP socket beneath an MPTCP one. */
+static __always_inline int sock_is_subflow(const struct sock *sk)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	__u8 is_mptcp = 0;
+
+	if (bpf_core_field_exists(tcp->is_mptcp))
+		bpf_core_read(&is_mptcp, sizeof(is_mptcp), &tcp->is_mptcp);
+	return is_mptcp;
+}
+
 static __always_inline __u8 sock_event_flags(const struct sock *sk)
 {
 	unsigned long flags = sk->__sk_common.skc_flags;

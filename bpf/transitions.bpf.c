@@ -78,10 +78,19 @@ static __always_inline void add_listener(struct sock *sk)
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 
-static __always_inline int is_followed(const struct sock *sk)
+/* The half-open connections of a subflow that closes outlive the MPTCP socket, which was in the
+ * map. */
+static __always_inline int is_for_map(const struct sock *sk, int old, int new)
 {
-	/* the tracepoint also fires for MPTCP, DCCP and SCTP */
-	return sk->sk_protocol == IPPROTO_TCP && (!only_netns || sock_netns(sk) == only_netns);
+	if (new == TW_LISTEN)
+		return !sock_is_subflow(sk);
+	return old == TW_LISTEN && new == TW_CLOSE &&sock_is_subflow(sk);
+}
+
+/* The tracepoint also fires for MPTCP, DCCP and SCTP. */
+static __always_inline int is_followed(const struct sock *sk, __u16 protocol)
+{
+	return sk->sk_protocol == protocol && (!only_netns || sock_netns(sk) == only_netns);
 }
 
 static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
@@ -89,7 +98,7 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 	__u64 wake = BPF_RB_NO_WAKEUP;
 	struct tw_event *e;
 
-	if (new == TW_LISTEN)
+	if (is_for_map(sk, old, new))
 		add_listener(sk);
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
@@ -148,6 +157,13 @@ static __always_inline void tell_and_note(struct tw_cpu *cpu, struct sock *sk, i
 	cpu->told_move = move_of(old, new);
 }
 
+/* Its subflow is what is told of. */
+static __always_inline void note_mptcp_listener(struct sock *sk, int new)
+{
+	if (new == TW_LISTEN && is_followed(sk, IPPROTO_MPTCP))
+		add_listener(sk);
+}
+
 /* They run in the order in which they are attached. */
 
 SEC("tp_btf/inet_sock_set_state")
@@ -155,7 +171,8 @@ int BPF_PROG(transitions, struct sock *sk, int old, int new)
 {
 	struct tw_cpu *cpu = this_cpu();
 
-	if (cpu && is_followed(sk))
+	note_mptcp_listener(sk, new);
+	if (cpu && is_followed(sk, IPPROTO_TCP))
 		tell_and_note(cpu, sk, old, new, 0);
 	return 0;
 }
@@ -165,7 +182,8 @@ int BPF_PROG(missed, struct sock *sk, int old, int new)
 {
 	struct tw_cpu *cpu = this_cpu();
 
-	if (cpu && !was_told(cpu, sk, move_of(old, new)) && is_followed(sk))
+	note_mptcp_listener(sk, new);
+	if (cpu && !was_told(cpu, sk, move_of(old, new)) && is_followed(sk, IPPROTO_TCP))
 		tell_and_note(cpu, sk, old, new, TW_EVENT_MISSED);
 	return 0;
 }

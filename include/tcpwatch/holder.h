@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the iterator over all descriptors tells of each that leads to a TCP socket (or to one that
- * is much like it, and has a cookie that no TCP socket has): of the first of a process struct
- * tw_holder_first, of the others the cookie alone. Fixed-width fields, host byte order.
+ * What the iterator over all descriptors tells of each TCP socket that one leads to, subflows of
+ * MPTCP among them (or a socket that is much like it, and has a cookie that no TCP socket has): of
+ * the first of a process struct tw_holder_first, of the others the cookie alone. Fixed-width
+ * fields, host byte order.
  */
 #ifndef TCPWATCH_HOLDER_H
 #define TCPWATCH_HOLDER_H

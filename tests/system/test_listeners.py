@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -163,6 +164,39 @@ def test_older_than_the_daemon(make_daemon, netns):
     row, = daemon.listeners(netns=netns.inum)
     assert row["syn_queue"] == 9
     assert_listeners(daemon, netns)
+
+
+@both_modes
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("older", [True, False])
+def test_mptcp(make_daemon, netns, mode, family, older):
+    """Its queues are those of the TCP socket beneath it."""
+    daemon = make_daemon()
+    if not older:
+        daemon.start()
+    listener = netns.listener(family, protocol=socket.IPPROTO_MPTCP, backlog=77)
+    netns.connect(listener, protocol=socket.IPPROTO_MPTCP)
+    half_open(netns, listener, 4)
+    if older:
+        daemon.start()
+    assert_listeners(daemon, netns)
+    row = row_of(daemon, netns, listener)
+    assert (row["syn_queue"], row["accept_queue"], row["backlog"]) == (4, 1, 77)
+    if mode == "ebpf":
+        wait_for(lambda: row_of(daemon, netns, listener)["holders"] == 1, 10, "a pass to meet it")
+        assert row_of(daemon, netns, listener)["owner"]["pid"] == os.getpid()
+
+
+def test_mptcp_closed(daemon, netns):
+    """What it leaves half-open is counted until that ends."""
+    listener = netns.listener(protocol=socket.IPPROTO_MPTCP)
+    half_open(netns, listener, 4)
+    time.sleep(3.3)  # SYN and SYN-ACK have been sent three times: the next is due after 7 seconds
+    listener.close()
+    wait_for(lambda: not daemon.listeners(netns=netns.inum), 3, "the listener to be gone")
+    assert counts(netns)["syn_recv"] == 4
+    assert daemon.status().states_of(netns.inum)["syn_recv"] == 4
+    assert_right_when_quiet(daemon, netns)
 
 
 @both_modes

@@ -342,6 +342,35 @@ def test_client_pool(daemon, netns):
     assert_like_ss(daemon, netns)
 
 
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_mptcp(make_daemon, netns, family, older):
+    """The descriptor leads to an MPTCP socket; told of are the TCP sockets beneath it, one or more."""
+    more = {socket.AF_INET: "127.0.0.2", socket.AF_INET6: "::2"}[family]
+    if family == socket.AF_INET6:
+        netns.run("ip", "address", "add", f"{more}/128", "dev", "lo", "nodad")
+    netns.run("ip", "mptcp", "endpoint", "add", more, "subflow")
+    daemon = make_daemon()
+    if not older:
+        daemon.start()
+    listener = netns.listener(family, protocol=socket.IPPROTO_MPTCP)
+    connections = []
+    for protocol in (socket.IPPROTO_MPTCP, socket.IPPROTO_TCP):
+        connections += [netns.connect(listener, protocol=protocol), listener.accept()[0]]
+    for c in connections:
+        c.sendall(b"x")
+    wait_for(lambda: counts(netns)["established"] == 6, 10, "the one that is MPTCP to have a second subflow")
+    connections.append(netns.connect(netns.listener(family), protocol=socket.IPPROTO_MPTCP))
+    if older:
+        daemon.start()
+    for _ in range(3):
+        assert_like_ss(daemon, netns)
+    assert owners(daemon.connections(netns=netns.inum)) == {
+        ("process", "listen", os.getpid()): 2, ("process", "established", os.getpid()): 7,
+        ("unaccepted", "established", os.getpid()): 1}
+    assert_right_when_quiet(daemon, netns)
+
+
 @pytest.mark.parametrize("acknowledged", [True, False])
 def test_exited(daemon, netns, acknowledged):
     """What a process leaves behind is the kernel's, and who left it is remembered."""
