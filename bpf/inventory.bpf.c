@@ -16,6 +16,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* The number of the pass over all descriptors that goes on: set before each. */
 __u32 pass = 0;
+/* The last of these passes that was complete, set after it; 0: none yet. */
+__u32 complete = 0;
 /* The last process of it that a whole row has told of; 0: none. Set before each. */
 __u32 told_pid = 0;
 /* The last pass that met a listener for which there was no memory in the listener map; 0: none. */
@@ -204,6 +206,18 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct sock *
 }
 
 /*
+ * Whether any process has it, as far as is known: it is in nobody's hands, but on its way through a
+ * Unix socket, or the kernel's own, when a complete pass that began after it was last seen in
+ * somebody's has not met it.
+ */
+static __always_inline int is_held(struct listener_owner *owner)
+{
+	if (!owner->looked)
+		owner->looked = pass;
+	return (owner->pass ? owner->pass : owner->looked) >= complete;
+}
+
+/*
  * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's and
  * MPTCP's alone into it. A row with an accept queue is followed by the cookies in it and a 0. As
  * with descriptors, no more is read of each than is needed.
@@ -211,13 +225,13 @@ static __always_inline void tell_queue(struct seq_file *seq, const struct sock *
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	const struct listener_owner *owner = ctx->value;
+	struct listener_owner *owner = ctx->value;
 	const struct list_head *node = NULL;
 	struct tw_listener row = {};
 	struct sock *sk = ctx->sk;
 	const struct sock *tcp = sk; /* has the cookie and the queues */
 	const __u64 end = 0;
-	int mptcp;
+	int mptcp, held;
 
 	if (!sk || !owner)
 		return 0;
@@ -236,20 +250,23 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
 	if (row.closed && !row.syn_queue)
 		return 0;
+	held = is_held(owner);
 	row.uid = owner->uid;
 	barrier(); /* or both reads become one, of either: the verifier refuses that */
-	if (!owner->pass)
+	if (!held || !owner->pass)
 		row.uid = sk->sk_uid.val;
-	row.cgroup = owner->cgroup ? owner->cgroup : sock_cgroup(sk);
+	row.cgroup = held && owner->cgroup ? owner->cgroup : sock_cgroup(sk);
 	row.netns = sock_netns(sk);
 	row.accept_queue = BPF_CORE_READ(tcp, sk_ack_backlog);
 	row.backlog = BPF_CORE_READ(tcp, sk_max_ack_backlog);
 	row.port = sk->__sk_common.skc_num;
 	row.family = sk->__sk_common.skc_family;
 	sock_local_address(sk, row.saddr);
-	row.pid = owner->pid;
-	row.holders = owner->holders;
-	__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
+	if (held) {
+		row.pid = owner->pid;
+		row.holders = owner->holders;
+		__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
+	}
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	if (!row.accept_queue)
 		return 0;

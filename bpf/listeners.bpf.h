@@ -20,6 +20,7 @@ struct listener_owner {
 	__u32 last; /* that the pass met */
 	__u32 holders;
 	__u32 pass;   /* the last that met it; 0: none yet */
+	__u32 looked; /* the last to begin before a look first told of it; 0: none yet */
 	__u32 uid;    /* of the process that the pass met */
 	__u64 cgroup; /* likewise */
 	char comm[TW_COMM_SIZE];

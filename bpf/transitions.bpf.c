@@ -66,6 +66,7 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
+/* Also one whose socket listened before, and that a pass has met: others may have it now. */
 static __always_inline void add_listener(struct sock *sk)
 {
 	struct listener_owner *owner = bpf_sk_storage_get(&listeners, sk, 0,
@@ -75,6 +76,7 @@ static __always_inline void add_listener(struct sock *sk)
 		return; /* no memory: the next pass over all descriptors adds it */
 	owner->pid = bpf_get_current_pid_tgid() >> 32;
 	owner->holders = 1;
+	owner->pass = owner->looked = 0;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 

@@ -157,10 +157,12 @@ int inventory_holders(struct inventory *inv, struct inventory_reader *ret)
 	return open_reader(inv->descriptors, ret);
 }
 
-void inventory_holders_end(struct inventory *inv, struct inventory_reader *r)
+void inventory_holders_end(struct inventory *inv, struct inventory_reader *r, bool complete)
 {
 	inventory_reader_close(r);
 	inv->passed = true;
+	if (complete)
+		inv->skeleton->bss->complete = inv->skeleton->bss->pass;
 }
 
 /* The pass that goes on may yet meet one, as the one before it did. */

@@ -44,8 +44,9 @@ int inventory_holders(struct inventory *inv, struct inventory_reader *ret);
 int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
 			  void *userdata);
 void inventory_reader_close(struct inventory_reader *r);
-/* Ends the pass, and closes the reader. */
-void inventory_holders_end(struct inventory *inv, struct inventory_reader *r);
+/* Ends the pass, and closes the reader. Of listeners that a complete one has not met, nobody is
+ * said to hold them. */
+void inventory_holders_end(struct inventory *inv, struct inventory_reader *r, bool complete);
 
 /*
  * Whether inventory_listeners() knows all listeners that the last pass met; not before one has

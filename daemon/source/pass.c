@@ -37,7 +37,7 @@ static void finish(struct pass *p, int error)
 		log_warning("the processes' descriptors cannot be read (%s); who holds which "
 			    "connection is known as far as transitions tell",
 			    strerror(-error));
-	inventory_holders_end(p->inventory, &p->reader);
+	inventory_holders_end(p->inventory, &p->reader, !error);
 	tell_pass(
 		p, TW_RECORD_PASS_END,
 		(struct tw_pass){.complete = !error, .unlisted = !inventory_listing(p->inventory)});

@@ -274,10 +274,14 @@ def test_a_row(daemon, netns):
 # Whose it is.
 
 
-def workers(netns, kind):
+def start_workers(netns, kind):
     process = netns.popen(sys.executable, HERE / "workers.py", kind, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True)
-    return json.loads(process.stdout.readline())
+    return process, json.loads(process.stdout.readline())
+
+
+def workers(netns, kind):
+    return start_workers(netns, kind)[1]
 
 
 @pytest.mark.parametrize("kind", ["forked", "orphaned", "passed"])
@@ -305,6 +309,25 @@ def test_changed_hands_after(daemon, netns, kind):
     wait_for(followed, 15, lambda: (listener, daemon.listeners(netns=netns.inum)))
     row, = daemon.connections(netns=netns.inum, state="listen")
     assert row["owner"]["kind"] == "process" and row["owner"]["pid"] in listener["pids"]
+
+
+def test_in_flight(daemon, netns):
+    """It is nobody's that could be named, and a process that is no more is looked for no more than once."""
+    process, _ = start_workers(netns, "in_flight")
+
+    def owner():
+        return [(r["owner"]["kind"], r["owner"]["pid"], r["owner"]["comm"], r["holders"])
+                for r in daemon.listeners(netns=netns.inum)]
+
+    wait_for(lambda: owner() == [("unknown", None, None, None)], 15, owner)
+    before = daemon.status()["passes"]["count"]
+    time.sleep(4)
+    assert daemon.status()["passes"]["count"] - before <= 1, "time asks for one in five seconds"
+    process.stdin.write("\n")
+    process.stdin.flush()
+    pid, = json.loads(process.stdout.readline())["pids"]
+    daemon.resync()
+    wait_for(lambda: [row[:2] for row in owner()] == [("process", pid)], 5, owner)
 
 
 # What the counts of SYN_RECV are made of.

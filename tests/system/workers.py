@@ -2,8 +2,9 @@
 """A listener that changes hands, inside the network namespace in which this runs.
 
 workers.py KIND: "forked" leaves it with the process that opened it and three workers; "orphaned" ends the one that
-opened it once a worker has it; "passed" sends it to a process that was there before and ends the one that opened it.
-Says as JSON the port and the processes that hold it, and ends when its standard input does.
+opened it once a worker has it; "passed" sends it to a process that was there before and ends the one that opened it;
+"in_flight" does the same, but for that the process does not take it until it is told to with a line, and then tells of
+itself. Says as JSON the port and the processes that hold it, and ends when its standard input does.
 """
 
 import json
@@ -50,18 +51,34 @@ def orphaned():
     wait()
 
 
-def passed():
+def sent():
+    """The socket through which it is to be had."""
     here, there = socket.socketpair()
     if os.fork() == 0:
         s = listen()
         socket.send_fds(there, [b"x"], [s.fileno()])
         os._exit(0)
-    _, fds, _, _ = socket.recv_fds(here, 1, 1)
     os.wait()
-    s = socket.socket(fileno=fds[0])
-    say(s, os.getpid())
+    return here
+
+
+def take(here):
+    _, fds, _, _ = socket.recv_fds(here, 1, 1)
+    say(socket.socket(fileno=os.dup(fds[0])), os.getpid())
+
+
+def passed():
+    take(sent())
+    wait()
+
+
+def in_flight():
+    here = sent()
+    print(json.dumps({"pids": []}), flush=True)
+    sys.stdin.readline()
+    take(here)
     wait()
 
 
 if __name__ == "__main__":
-    {"forked": forked, "orphaned": orphaned, "passed": passed}[sys.argv[1]]()
+    {"forked": forked, "orphaned": orphaned, "passed": passed, "in_flight": in_flight}[sys.argv[1]]()
