@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The packages, built twice in two places: the same bytes each time, lintian content, RPM and Debian's with the same files.
+"""The packages, built twice in two places: the same bytes each time, lintian content, the socket
+started and stopped in time, RPM and Debian's with the same files.
 
 The last line: N passed, N failed. What was built first stays in .output/deb and .output/rpm.
 """
@@ -15,6 +16,10 @@ import tempfile
 import tree
 
 OUT = tree.ROOT / ".output"
+# What each of the maintainer's scripts starts or stops, in this order.
+SCRIPTS = {
+    "preinst": (), "postinst": ("tcpwatchd.socket", "tcpwatchd.service"),
+    "prerm": ("tcpwatchd.socket", "tcpwatchd.service"), "postrm": ()}
 # Where Debian has something else, or in another place.
 ONLY_DEBIAN = r"/usr/share/(doc|lintian)/"
 ONLY_RPM = r"/usr/share/(doc|licenses)/|/usr/lib/\.build-id"
@@ -58,6 +63,18 @@ def check_lintian(complaints):
         complaints += [f"lintian: {line}" for line in done.stdout.splitlines()]
 
 
+def check_scripts(deb, complaints):
+    """The socket is started and stopped before the daemon, which has it from the start, and which it starts; an upgrade
+    leaves it open."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run("dpkg-deb", "--control", deb, scratch)
+        scripts = {path.name: path.read_text() for path in pathlib.Path(scratch).glob("p*")}
+    for name, wanted in SCRIPTS.items():
+        found = re.findall(r"deb-systemd-invoke .*(tcpwatchd\.\w+)", scripts.get(name, ""))
+        if tuple(dict.fromkeys(found)) != wanted:
+            complaints.append(f"{name} starts or stops {', '.join(found) or 'nothing'}; wanted: {', '.join(wanted) or 'nothing'}")
+
+
 def in_deb(package):
     lines = run("dpkg-deb", "--contents", package).splitlines()
     return {line.split()[5].lstrip(".") for line in lines if not line.startswith("d")}
@@ -81,13 +98,14 @@ def main():
     if not pathlib.Path("/etc/debian_version").exists():
         print("0 passed, 0 failed, 1 skipped: the packages are compared on Debian, where both can be built")
         return 0
-    checks = {"make-deb": [], "make-rpm": [], "lintian": [], "files": []}
+    checks = {"make-deb": [], "make-rpm": [], "lintian": [], "scripts": [], "files": []}
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as scratch:
         deb, rpm = build("make-deb", OUT / "deb"), build("make-rpm", OUT / "rpm")
         check_same("make-deb", deb, pathlib.Path(scratch), checks["make-deb"])
         check_same("make-rpm", rpm, pathlib.Path(scratch), checks["make-rpm"])
     check_lintian(checks["lintian"])
+    check_scripts(*(OUT / "deb").glob("tcpwatch_*.deb"), checks["scripts"])
     check_files(*(OUT / "deb").glob("tcpwatch_*.deb"), *(OUT / "rpm").glob("*/tcpwatch-[0-9]*.rpm"), checks["files"])
     failed = {name: complaints for name, complaints in checks.items() if complaints}
     for complaint in sum(failed.values(), []):

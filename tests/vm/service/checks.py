@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -24,6 +25,8 @@ NEWER = "/tmp/newer.deb"
 CONFIG = pathlib.Path("/etc/tcpwatch/tcpwatchd.conf")
 DROPIN = pathlib.Path("/etc/tcpwatch/tcpwatchd.conf.d/site.conf")
 SOCKET = pathlib.Path("/run/tcpwatch/control.sock")
+SOCKET_DROPIN = pathlib.Path("/etc/systemd/system/tcpwatchd.socket.d/site.conf")
+PORT, SOCKET_PORT = 10924, 10925  # of /metrics: as the configuration has it, and as SOCKET_DROPIN has it
 # Of ss(8); of the others only the case and the dash differ.
 STATES = {"ESTAB": "established", "UNCONN": "close", "FIN-WAIT-1": "fin_wait1", "FIN-WAIT-2": "fin_wait2"}
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}  # of linux/capability.h
@@ -122,8 +125,40 @@ def leak(count):
     listener.close()
 
 
-def metrics():
-    return run("curl", "-fsS", "http://127.0.0.1:10924/metrics")
+def metrics(port=PORT):
+    return run("curl", "-fsS", f"http://127.0.0.1:{port}/metrics")
+
+
+def listens(port):
+    return bool(run("ss", "-Hltn", f"sport = :{port}"))
+
+
+def serves_socket():
+    """systemd holds the address of /metrics, the daemon answers there, and has opened none of its own."""
+    wait_active()
+    assert show("ActiveState", "tcpwatchd.socket") == "active"
+    assert "tcpwatch_connections" in metrics(SOCKET_PORT)
+    assert not listens(PORT)
+
+
+@contextlib.contextmanager
+def scraped(port):
+    """Somebody asks for /metrics all the time, whether it is there or not."""
+    over = threading.Event()
+
+    def scrape():
+        while not over.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as client:
+                client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+                client.recv(1)
+            time.sleep(0.02)
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def sample(name):
@@ -343,11 +378,44 @@ def check_removal():
     assert CONFIG.read_text() == "[metrics]\ntop = 3\n"
 
 
+def check_upgrade_with_socket():
+    """An administrator has enabled it, for an address of his own: it is there afterwards, and the daemon has it."""
+    SOCKET_DROPIN.parent.mkdir()
+    SOCKET_DROPIN.write_text(f"[Socket]\nListenStream=\nListenStream=127.0.0.1:{SOCKET_PORT}\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "stop", "tcpwatchd")
+    run("systemctl", "enable", "--now", "tcpwatchd.socket")
+    run("systemctl", "start", "tcpwatchd")
+    serves_socket()
+    pid = main_pid()
+    with scraped(SOCKET_PORT):
+        apt("-o", "Dpkg::Options::=--force-confold", "install", NEWER)
+    serves_socket()
+    assert main_pid() != pid
+    counts_right()
+
+
+def check_removal_with_socket():
+    """Nothing listens, and what goes on asking starts nothing; what was enabled is so when the package comes back."""
+    with scraped(SOCKET_PORT):
+        apt("remove", "tcpwatch")
+        time.sleep(1)
+    left = run("systemctl", "list-units", "--no-legend", "--plain", "--state=active,activating,failed", "tcpwatchd.*")
+    assert not left, left
+    assert not listens(SOCKET_PORT) and not listens(PORT) and not SOCKET.exists()
+    apt("install", NEWER)
+    serves_socket()
+
+
 def check_purge():
     """Nothing of it is left but the user."""
     apt("purge", "tcpwatch")
+    assert not listens(SOCKET_PORT) and not listens(PORT)
+    SOCKET_DROPIN.unlink()
+    SOCKET_DROPIN.parent.rmdir()
     left = [path for path in ("/etc/tcpwatch", "/var/lib/tcpwatch", "/run/tcpwatch", "/usr/sbin/tcpwatchd",
-                              "/etc/systemd/system/multi-user.target.wants/tcpwatchd.service")
+                              "/etc/systemd/system/multi-user.target.wants/tcpwatchd.service",
+                              "/etc/systemd/system/sockets.target.wants/tcpwatchd.socket")
             if os.path.lexists(path)]
     assert not left, left
     assert "tcpwatch" not in run("systemctl", "--no-legend", "--plain", "--failed")
