@@ -12,7 +12,7 @@ import shutil
 
 import kernels
 from initramfs import Archive
-from packages import Suite, Unavailable, command
+from packages import Broken, Suite, Unavailable, command
 
 PACKAGES = ("bpftool", "curl", "iproute2", "kmod", "mount", "nftables", "procps", "python3", "python3-pytest")
 SERVICE_PACKAGES = (
@@ -37,10 +37,6 @@ timeout --signal=INT --kill-after=30 {limit} tests/vm/service/checks.py
 """
 
 
-class Broken(Exception):
-    """Something of this tree is wrong, which is no reason to skip anything."""
-
-
 def release():
     """Of the Debian that this machine runs: programs built here find the same libraries there."""
     text = pathlib.Path("/etc/os-release").read_text()
@@ -61,17 +57,19 @@ def write(path, fill):
 
 
 def debian(vm, kind="", packages=PACKAGES, unused=UNUSED):
-    """The archive of a small Debian, made once."""
+    """The archive of a small Debian, made once; that it cannot be, other than for want of a mirror, is a failure."""
     name = release()
     archive, made_of = vm / f"{name}{kind}.cpio", vm / f"{name}{kind}.packages"
     words = " ".join((*packages, "without", *unused))
     if archive.exists() and made_of.exists() and made_of.read_text() == words:
         return archive
+    suite = Suite(name, vm / "apt")
+    suite.update()
     directory = vm / f"{name}{kind}"
     shutil.rmtree(directory, ignore_errors=True)
     command(
         "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
-        '--aptopt=Acquire::Languages "none"', name, directory, Suite(name, vm / "apt").source())
+        '--aptopt=Acquire::Languages "none"', name, directory, suite.source())
     left_out = {directory / path for path in unused}
     write(archive, lambda a: a.add_tree(".", directory, lambda path: path not in left_out))
     shutil.rmtree(directory)
@@ -83,7 +81,7 @@ def libraries(root):
     """The shared libraries of the programs, as this machine has them."""
     try:
         shown = command("ldd", *(root / program for program in PROGRAMS))
-    except Unavailable as error:
+    except Broken as error:
         raise Broken(f"the programs do not show their libraries: {error}") from None
     paths = {pathlib.Path(path) for path in re.findall(r"(/\S+) \(0x", shown)}
     return sorted(path.parent.resolve() / path.name for path in paths)
@@ -128,7 +126,7 @@ def package(root, vm):
     """The Debian package of this tree, and the names of those that it depends on."""
     try:
         command(root / "packaging/make-deb", vm / "deb", env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck"})
-    except Unavailable as error:
+    except Broken as error:
         raise Broken(f"the package cannot be built: {error}; see {vm}/deb/build.log") from None
     file = next((vm / "deb").glob("tcpwatch_*.deb"))
     depends = command("dpkg-deb", "--field", file, "Depends")

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 
-from packages import Suite, Unavailable, command, unpack
+from packages import Broken, Suite, Unavailable, command, unpack
 
 Kernel = collections.namedtuple("Kernel", "suite tests")  # tests: what pytest is given, by the name of the selection
 
@@ -79,7 +79,7 @@ def fetch(suite, directory):
     suite.update()
     wanted = [package for package in suite.dependencies(META_PACKAGE) if PACKAGE.fullmatch(package)]
     if not wanted:
-        raise Unavailable(f"{META_PACKAGE} of {suite.name} depends on no kernel that is known here")
+        raise Broken(f"{META_PACKAGE} of {suite.name} depends on no kernel that is known here")
     made_of = directory / "packages"
     if not made_of.exists() or made_of.read_text() != " ".join(wanted):
         shutil.rmtree(directory, ignore_errors=True)
@@ -117,7 +117,7 @@ def image(directory):
     for place in places:
         if place.exists():
             return place
-    raise Unavailable(f"no kernel image in {directory}")
+    raise Broken(f"no kernel image in {directory}")
 
 
 def modules(directory):

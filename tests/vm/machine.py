@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-from packages import Unavailable
+from packages import Broken
 
 QEMU = (
     "qemu-system-x86_64",
@@ -58,7 +58,7 @@ def run(kernel, initramfs, logs, limit):
     try:
         subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, timeout=limit, check=False)
     except FileNotFoundError:
-        raise Unavailable("qemu-system-x86_64 is not there: packaging/install-deps vm") from None
+        raise Broken("qemu-system-x86_64 is not there: packaging/install-deps vm") from None
     except subprocess.TimeoutExpired:
         timed_out = True
     text = output.read_text(errors="backslashreplace").replace("\r\n", "\n")

@@ -15,21 +15,33 @@ TIMEOUT = 600  # seconds for one call of apt, downloads included
 
 
 class Unavailable(Exception):
-    """Something cannot be had here; the text says why."""
+    """The mirror, or this machine's release of Debian, does not have something: there is nothing to test, and nothing
+    is wrong. The text says why."""
+
+
+class Broken(Exception):
+    """Something of this tree, or of what its tests need on this machine, is wrong: no reason to skip anything."""
+
+
+class Refused(Broken):
+    """A program did not end, or not well."""
 
 
 def command(*argv, **options):
-    """Runs a program to its end and gives its output; raises Unavailable with its last complaint."""
+    """Runs a program to its end and gives its output; raises Refused with its first complaint, or Broken if the
+    program is not there."""
     try:
         done = subprocess.run(
             [str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             timeout=TIMEOUT, **options)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{argv[0]}: {error}") from None
+    except OSError as error:
+        raise Broken(f"{argv[0]}: {error.strerror}; packaging/install-deps vm installs what is needed") from None
+    except subprocess.TimeoutExpired:
+        raise Refused(f"{argv[0]} did not end within {TIMEOUT} s") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it says nothing"]
         errors = [line for line in lines if line.startswith("E:")] or lines
-        raise Unavailable(f"{argv[0]} ended with {done.returncode}: {errors[0]}")
+        raise Refused(f"{argv[0]} ended with {done.returncode}: {errors[0]}")
     return done.stdout
 
 
@@ -59,6 +71,7 @@ class Suite:
         return f"deb [signed-by={KEYRING}] {uri} {self.name} main"
 
     def apt(self, program, *arguments, **options):
+        """What it refuses is what the mirror has not, or is a mirror that does not answer."""
         d = self.directory
         settings = {
             "Dir::Etc::sourcelist": d / "sources.list",
@@ -75,7 +88,10 @@ class Suite:
             "Acquire::Retries": "2",
         }
         words = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
-        return command(program, "-q", *words, *arguments, **options)
+        try:
+            return command(program, "-q", *words, *arguments, **options)
+        except Refused as error:
+            raise Unavailable(str(error)) from None
 
     def update(self):
         (self.directory / "lists" / "partial").mkdir(parents=True, exist_ok=True)
