@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.parse
 
-from oracle import STATES, wait_for
+from oracle import STATES, patient, wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 OUTPUT = pathlib.Path(os.environ.get("TCPWATCH_OUTPUT", ROOT / ".output"))
@@ -42,7 +42,7 @@ def free_port():
 
 
 class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout=30):
+    def __init__(self, path, timeout=patient(30)):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
@@ -134,13 +134,14 @@ class Watch:
 
     def take(self, count, timeout=5):
         """The next rows, in order."""
+        timeout = patient(timeout)
         deadline = time.monotonic() + timeout
         rows = []
         while len(rows) < count:
             try:
                 rows.append(self.rows.get(timeout=max(0, deadline - time.monotonic())))
             except queue.Empty:
-                raise AssertionError(f"{len(rows)} of {count} rows in {timeout} s: {rows}") from None
+                raise AssertionError(f"{len(rows)} of {count} rows in {timeout:g} s: {rows}") from None
         return rows
 
     def rest(self, quiet=0.3):
@@ -157,7 +158,7 @@ class Watch:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self.thread.join(timeout=5)
+        self.thread.join(timeout=patient(5))
         self.connection.close()
 
 
@@ -246,7 +247,7 @@ class Daemon:
         self.process.wait()
 
     def wait(self, timeout=10):
-        return self.process.wait(timeout)
+        return self.process.wait(patient(timeout))
 
     def stop(self):
         """SIGTERM: it must end well, promptly, and have said nothing that nobody expected."""
@@ -259,9 +260,9 @@ class Daemon:
             self.signal(signal.SIGTERM)
             try:
                 self.wait()
-            except subprocess.TimeoutExpired:
+            except subprocess.TimeoutExpired as error:
                 self.kill()
-                raise AssertionError(f"no end 10 s after SIGTERM:\n{self.text()}") from None
+                raise AssertionError(f"no end {error.timeout:g} s after SIGTERM:\n{self.text()}") from None
             assert self.process.returncode == 0, self.text()
             assert not self.socket.exists(), "the control socket outlived the daemon"
         self.check_log()
@@ -280,7 +281,7 @@ class Daemon:
         return ask(UnixConnection(self.socket), path, method, body, headers)
 
     def http(self, path, method="GET", headers=None, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patient(10))
         return ask(connection, path, method, body, headers)
 
     def status(self):
@@ -306,7 +307,7 @@ class Daemon:
     @contextlib.contextmanager
     def scraper(self):
         """Reads /metrics several times over one connection, so that reading adds nothing to what is read."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patient(10))
 
         def scrape():
             connection.request("GET", "/metrics")

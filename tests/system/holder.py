@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from oracle import patient
+
 ADDRESSES = {
     "ipv4": (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
     "ipv6": (socket.AF_INET6, "::1", "::1"),
@@ -67,7 +69,7 @@ class Listener:
 
 def until(state, port, count):
     """Waits until so many sockets of a local port have come to a state (its number)."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patient(10)
     while time.monotonic() < deadline:
         rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}")]
         if sum(r[3] == f"{state:02X}" and r[1].endswith(f":{port:04X}") for r in rows) >= count:

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from oracle import wait_for
+from oracle import patient, wait_for
 
 CATALOG = pathlib.Path(__file__).parents[2] / "packaging/systemd/tcpwatch.catalog"
 SOCKET = "run/systemd/journal/socket"
@@ -56,7 +56,7 @@ class Journal:
     def read(self, *arguments):
         done = subprocess.run(
             [*self.prefix, "journalctl", "--directory=/run/log/journal", "--no-pager", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=patient(60))
         return done.stdout
 
     def entries(self, *matches):

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 
-from oracle import kernel_before
+from oracle import kernel_before, patient
 
 HERE = pathlib.Path(__file__).parent
 FLOOD = pathlib.Path(os.environ.get("TCPWATCH_OUTPUT", HERE.parents[1] / ".output")) / "tests/bench/flood"
@@ -86,7 +86,7 @@ class Load:
     def end(self):
         """Closes what it left open."""
         self.process.stdin.close()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=patient(30)) == 0
 
 
 class Flood:
@@ -120,7 +120,7 @@ class Namespace:
         return ["nsenter", f"--net={self.path}", *map(str, argv)]
 
     def run(self, *argv, **options):
-        options = {"check": True, "timeout": 60, **options}
+        options = {"check": True, "timeout": patient(60), **options}
         return subprocess.run(self.command(*argv), **options)
 
     def popen(self, *argv, **options):
@@ -172,7 +172,7 @@ class Namespace:
     def open_socket(self, family=socket.AF_INET, protocol=0):
         with self.inside():
             s = socket.socket(family, socket.SOCK_STREAM, protocol)
-        s.settimeout(30)
+        s.settimeout(patient(30))
         self.sockets.append(s)
         return s
 

@@ -20,6 +20,10 @@ LABELS = {
     "LISTEN": "listen", "CLOSING": "closing",
 }
 
+# By how much longer than on a machine of its own a test waits for something before it gives up: an emulated processor is
+# some ten times slower. What a test asserts to be fast, or to be right after a second, has its time from elsewhere.
+PATIENCE = float(os.environ.get("TCPWATCH_PATIENCE", "1"))
+
 Socket = collections.namedtuple("Socket", "state local local_port remote remote_port cookie inode")
 
 
@@ -28,15 +32,21 @@ def kernel_before(*version):
     return tuple(int(part) for part in re.match(r"(\d+)\.(\d+)", os.uname().release).groups()) < version
 
 
+def patient(seconds):
+    """The limit of a wait that would be this long where nothing is emulated."""
+    return seconds * PATIENCE
+
+
 def wait_for(condition, timeout=10, what=None):
     """Calls condition() until it gives something true, and returns that."""
+    timeout = patient(timeout)
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what or value}")
+            raise AssertionError(f"not within {timeout:g} s: {what() if callable(what) else what or value}")
         time.sleep(0.02)
 
 
@@ -63,7 +73,7 @@ def sockets(netns, *options):
     """The TCP sockets of a namespace, as ss lists them; options such as "-4" narrow the list."""
     out = subprocess.run(
         ["nsenter", f"--net={netns.path}", "ss", "-HOtan", *options],
-        stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+        stdout=subprocess.PIPE, text=True, check=True, timeout=patient(60),
     ).stdout
     return [row(line) for line in out.splitlines()]
 
@@ -105,12 +115,13 @@ def compare(daemon, namespaces):
 
 def assert_settles(daemon, *namespaces, timeout=10):
     """The daemon's counts come to equal those of ss, all eleven, in each namespace."""
+    timeout = patient(timeout)
     deadline = time.monotonic() + timeout
     found = None
     while found is None or found:
         if time.monotonic() > deadline:
             raise AssertionError(
-                "\n".join(found) if found else f"the sockets did not stand still in {timeout} s")
+                "\n".join(found) if found else f"the sockets did not stand still in {timeout:g} s")
         found = compare(daemon, namespaces)
 
 
@@ -143,7 +154,7 @@ def assert_right_when_quiet(daemon, *namespaces, timeout=40):
     Where others kept the host busy meanwhile, a wrong count is looked at again a second later.
     """
     mode = daemon.status()["mode"]
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     seen = since = host = found = None
     while time.monotonic() < deadline:
         now = look(namespaces)

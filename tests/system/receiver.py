@@ -6,6 +6,8 @@ import json
 import queue
 import threading
 
+from oracle import patient
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -44,7 +46,7 @@ class Receiver:
 
     def take(self, timeout=30):
         """The next request: path, headers and document."""
-        return self.requests.get(timeout=timeout)
+        return self.requests.get(timeout=patient(timeout))
 
     def end(self):
         self.open.set()

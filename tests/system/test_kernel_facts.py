@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from oracle import wait_for
+from oracle import patient, wait_for
 
 # include/tcpwatch/record.h and event.h
 MAGIC = b"TCPWREC\1"
@@ -62,7 +62,7 @@ def events(make_daemon, netns, tmp_path, family):
     port = listener.getsockname()[1]
     client, server = netns.pair(listener)
     client.close()
-    server.settimeout(10)
+    server.settimeout(patient(10))
     assert server.recv(1) == b""
     server.close()
     wait_for(lambda: daemon.status().states_of(netns.inum)["time_wait"] == 1, 10, "the connection to be closed")
@@ -109,7 +109,7 @@ def dump(netns):
     with netns.inside():
         s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
     with s:
-        s.settimeout(10)
+        s.settimeout(patient(10))
         body = REQUEST.pack(0, 0, 0, 0, b"", 0xfff, 0)
         s.send(HEADER.pack(HEADER.size + len(body), TCPDIAG_GETSOCK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
         rows = []

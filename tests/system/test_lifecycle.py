@@ -12,7 +12,7 @@ import time
 import pytest
 
 from daemon import TCPWATCHCTL
-from oracle import STATES, assert_settles, wait_for
+from oracle import STATES, assert_settles, patient, wait_for
 
 
 def refused(daemon, *words, code=1):
@@ -197,7 +197,7 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         path.chmod(0o666)
-        self.socket.settimeout(10)
+        self.socket.settimeout(patient(10))
 
     def until(self, word):
         """The message that has the word, passing over others."""

@@ -26,7 +26,7 @@ TREES = ("packaging", "tests/system", "tests/vm/guest")
 
 COMMAND = """\
 uname -r
-export NO_COLOR=1
+export NO_COLOR=1 TCPWATCH_PATIENCE=5
 ulimit -n 20000
 timeout --signal=INT --kill-after=30 {limit} /usr/bin/python3 -m pytest -q -rs --tb=short --durations=5 -p no:cacheprovider {tests}
 """
