@@ -25,7 +25,7 @@ WHOLE = (
     " --ignore=tests/system/test_config.py --ignore=tests/system/test_ctl.py --ignore=tests/system/test_http.py")
 
 # What depends on the kernel, each thing once: the states and how each ends, requests and minisockets, queues and
-# SYNs, owners, namespaces, loss, and privileges.
+# SYNs, owners, namespaces, loss, privileges, and users who mean no good.
 CORE = "-k 'not diag' " + in_system(
     kernel_facts="",
     states="test_all_kinds_by_events[mapped] test_socket_connected_again test_simultaneous_open test_fast_open"
@@ -41,7 +41,9 @@ CORE = "-k 'not diag' " + in_system(
     load="test_missed_by_the_first_program_is_told_by_the_second",
     loss="test_ring_overflow",
     privileges="test_without_btf test_without_the_capability test_two_capabilities_are_enough"
-               " test_no_locked_memory_is_needed test_what_is_left test_what_is_left_to_a_service",
+               " test_no_locked_memory_is_needed test_what_is_left test_what_is_left_to_a_service"
+               " test_daemon_ends_with_the_opener",
+    hostile="test_neither_process_is_open_to_him test_table_stays_bounded test_nothing_is_written_or_run",
 )
 
 # 5.10 does not take the BPF program; Debian's has no MPTCP, and its `ss --kill` does not end a TIME_WAIT. Namespaces
