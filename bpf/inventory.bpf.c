@@ -257,8 +257,13 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 		row.uid = sk->sk_uid.val;
 	row.cgroup = held && owner->cgroup ? owner->cgroup : sock_cgroup(sk);
 	row.netns = sock_netns(sk);
-	row.accept_queue = BPF_CORE_READ(tcp, sk_ack_backlog);
-	row.backlog = BPF_CORE_READ(tcp, sk_max_ack_backlog);
+	if (mptcp) {
+		row.accept_queue = BPF_CORE_READ(tcp, sk_ack_backlog);
+		row.backlog = BPF_CORE_READ(tcp, sk_max_ack_backlog);
+	} else {
+		row.accept_queue = sk->sk_ack_backlog;
+		row.backlog = sk->sk_max_ack_backlog;
+	}
 	row.port = sk->__sk_common.skc_num;
 	row.family = sk->__sk_common.skc_family;
 	sock_local_address(sk, row.saddr);
