@@ -43,6 +43,9 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_PORT:
 		model_port(m, body);
 		break;
+	case TW_RECORD_PORT_GONE:
+		model_port_gone(m, body);
+		break;
 	case TW_RECORD_SOURCES:
 		model_sources(m, body);
 		break;

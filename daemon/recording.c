@@ -39,6 +39,7 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_CGROUP] = sizeof(struct tw_cgroup),
 	[TW_RECORD_CGROUPS] = sizeof(struct tw_tick),
 	[TW_RECORD_QUEUED] = sizeof(struct tw_queued),
+	[TW_RECORD_PORT_GONE] = sizeof(struct tw_port),
 };
 
 struct recording {

@@ -29,7 +29,9 @@
 /* The promise is "right once nothing has changed for a second": two looks at the kernel's sums in
  * it. */
 #define TICK_USEC (500 * 1000)
-#define PORTS_GONE 64 /* ports that are forgotten in one tick; the rest waits for the next */
+/* Ports that are removed after one read of them: as many as the kernel counts at most
+ * (bpf/syn.bpf.c). */
+#define PORTS_GONE 16384
 
 struct tcpwatchd {
 	struct settings *settings;

@@ -509,6 +509,11 @@ void model_port(struct model *m, const struct tw_port_record *record)
 	listeners_count(m->listeners, record, m->now_ns);
 }
 
+void model_port_gone(struct model *m, const struct tw_port *port)
+{
+	segments_gone(m->segments, port);
+}
+
 void model_sources(struct model *m, const struct tw_source_summary *summary)
 {
 	ledger_time(m, summary->time_ns);

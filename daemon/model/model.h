@@ -70,6 +70,7 @@ void model_listener(struct model *m, const struct tw_listener *row);
 void model_queued(struct model *m, const struct tw_queued *queued);
 void model_listeners_done(struct model *m, const struct tw_tick *tick);
 void model_port(struct model *m, const struct tw_port_record *record);
+void model_port_gone(struct model *m, const struct tw_port *port);
 void model_sources(struct model *m, const struct tw_source_summary *summary);
 void model_netstat(struct model *m, const struct tw_netstat *netstat);
 void model_limits(struct model *m, const struct tw_limits *limits);

@@ -18,7 +18,6 @@
 struct counter {
 	uint16_t port;
 	bool wanted; /* when it was last told */
-	bool told;   /* in the look that goes on */
 	struct tw_port_count last;
 };
 
@@ -160,7 +159,6 @@ void segments_count(struct segments *s, const struct tw_port_record *record, boo
 	came = growth(&counter->last, &record->count);
 	counter->last = record->count;
 	counter->wanted = wanted;
-	counter->told = true;
 	s->recent[counter->port] += (uint32_t)(came.syns + came.resets);
 	if (counter->port) {
 		slot = slot_of(s, counter->port);
@@ -178,14 +176,16 @@ static bool is_counted(const struct segments *s, uint16_t port)
 	return false;
 }
 
-static void forget(struct segments *s, uint32_t place)
+void segments_gone(struct segments *s, const struct tw_port *port)
 {
-	uint16_t port = s->counters[place].port;
-	struct segments_slot *slot = slot_of(s, port);
+	uint32_t place = port_index_find(&s->index, port->netns, port->port);
+	struct segments_slot *slot = slot_of(s, port->port);
 
+	if (place == PORT_INDEX_NONE)
+		return;
 	port_index_remove(&s->index, place);
 	s->counters[place] = s->counters[s->index.count];
-	if (slot && !is_counted(s, port))
+	if (slot && !is_counted(s, port->port))
 		give_up(s, slot);
 }
 
@@ -242,12 +242,6 @@ static void begin_window(struct segments *s, uint64_t now_ns)
 
 void segments_look(struct segments *s, uint64_t now_ns)
 {
-	for (uint32_t i = s->index.count; i-- > 0;) {
-		if (!s->counters[i].told && !s->counters[i].wanted)
-			forget(s, i);
-		else
-			s->counters[i].told = false;
-	}
 	rearrange(s);
 	if (now_ns - s->window_ns >= WINDOW_NS)
 		begin_window(s, now_ns);

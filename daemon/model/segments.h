@@ -33,15 +33,16 @@ struct segments *segments_free(struct segments *s);
 /* How many slots there may be, up to SEGMENTS_SLOTS_MAX. */
 void segments_set_slots(struct segments *s, size_t slots);
 
-/* A look at all counters begins: those that are wanted no more and were not told in the last one
- * are forgotten. */
-void segments_look(struct segments *s, uint64_t now_ns);
 /*
  * How far one counter has come. Port 0: all ports of its namespace without a counter of their own.
- * wanted: the kernel will go on counting; else the counter is about to be removed there, and may
- * start anew.
+ * wanted: the kernel will go on counting; else the counter is about to be removed there.
  */
 void segments_count(struct segments *s, const struct tw_port_record *record, bool wanted);
+/* The counter has been removed in the kernel, and starts anew if it comes again. Until this is told
+ * it is remembered, so that nothing is added twice. */
+void segments_gone(struct segments *s, const struct tw_port *port);
+/* Gives slots to the busiest ports, where others are much less busy. */
+void segments_look(struct segments *s, uint64_t now_ns);
 
 /* Slots in use, in the order in which they were taken. Valid until the next record. */
 const struct segments_slot *segments_slots(const struct segments *s, size_t *ret_count);

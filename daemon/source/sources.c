@@ -398,7 +398,10 @@ void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)
 
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port)
 {
-	syn_remove(s->syn, netns, port);
+	const struct tw_port gone = {.netns = netns, .port = port};
+
+	if (!syn_remove(s->syn, netns, port))
+		tell(s, TW_RECORD_PORT_GONE, &gone);
 }
 
 static void close_unused(struct sources *s)

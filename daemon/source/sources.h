@@ -69,6 +69,7 @@ void sources_look(struct sources *s);
 void sources_limits(struct sources *s);
 /* Counts the SYNs for a port from now on. */
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
+/* Not any more: TW_RECORD_PORT_GONE. */
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);
 /* Has namespaces found that have come, and those that nobody uses. At most once a second. */
 void sources_scan(struct sources *s);

@@ -91,11 +91,13 @@ int syn_add(struct syn *s, uint32_t netns, uint16_t port)
 	return 0;
 }
 
-void syn_remove(struct syn *s, uint32_t netns, uint16_t port)
+int syn_remove(struct syn *s, uint32_t netns, uint16_t port)
 {
 	const struct tw_port key = {.netns = netns, .port = port};
 
-	bpf_map_delete_elem(bpf_map__fd(s->skeleton->maps.ports), &key);
+	if (bpf_map_delete_elem(bpf_map__fd(s->skeleton->maps.ports), &key) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
 }
 
 static void hand_over(struct syn *s, uint32_t index, syn_count_fn *on_count, void *userdata)

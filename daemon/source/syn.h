@@ -26,7 +26,8 @@ void syn_programs(const struct syn *s, int ret[OPENER_HOOKS]);
 /* Counts from now on what arrives for the port; port 0: for all ports without an entry. 0, or a
  * negative errno. */
 int syn_add(struct syn *s, uint32_t netns, uint16_t port);
-void syn_remove(struct syn *s, uint32_t netns, uint16_t port);
+/* Also one that is not counted. 0, or a negative errno. */
+int syn_remove(struct syn *s, uint32_t netns, uint16_t port);
 
 typedef void syn_count_fn(const struct tw_port *port, const struct tw_port_count *count,
 			  void *userdata);

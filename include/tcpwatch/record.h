@@ -41,6 +41,7 @@ enum tw_record_type {
 	TW_RECORD_CGROUP,     /* struct tw_cgroup: the path of a control group */
 	TW_RECORD_CGROUPS,    /* struct tw_tick: all of them have been looked through */
 	TW_RECORD_QUEUED,     /* struct tw_queued: in the accept queue of the listener told last */
+	TW_RECORD_PORT_GONE,  /* struct tw_port: its segments are not counted any more */
 };
 
 struct tw_record_header {
@@ -224,6 +225,7 @@ struct tw_tick {
 	__u64 time_ns;
 };
 
+_Static_assert(sizeof(struct tw_port) == 8, "part of the recording's format");
 _Static_assert(sizeof(struct tw_round) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_dump) == 16, "part of the recording's format");
 _Static_assert(sizeof(struct tw_socket) == 80, "part of the recording's format");

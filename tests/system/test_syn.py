@@ -207,6 +207,39 @@ def test_metrics(own, ends):
     assert metrics.sum("tcpwatch_syn_received_total", port="other") > 0
 
 
+def abort(netns, listener):
+    """A connection that the client aborts: one SYN, and one RST."""
+    client, server = netns.pair(listener)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    server.close()
+
+
+def test_many_ports_go_at_once(own, ends):
+    """What came for them is in the sums once, as before."""
+    netns, _ = ends
+    listeners = [netns.listener() for _ in range(200)]
+    for listener in listeners:
+        await_counting(own, netns, listener)
+    before = own.metrics()
+    for listener in listeners:
+        for _ in range(5):
+            abort(netns, listener)
+
+    def grown():
+        metrics = own.metrics()
+        return [metrics.sum(name) - before.sum(name)
+                for name in ("tcpwatch_syn_received_total", "tcpwatch_rst_received_total")]
+
+    wait_for(lambda: min(grown()) >= 1000, 5, grown)
+    for listener in listeners:
+        listener.close()
+    for _ in range(6):
+        time.sleep(1)
+        # the scrapes are connections too, of the same namespace
+        assert all(1000 <= count < 1060 for count in grown()), grown()
+
+
 def test_resets(own, ends):
     """A client that aborts is counted at the port that it comes to."""
     netns, _ = ends
@@ -214,9 +247,7 @@ def test_resets(own, ends):
     port = str(listener.getsockname()[1])
     await_counting(own, netns, listener)
     for _ in range(30):
-        client, _ = netns.pair(listener)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
+        abort(netns, listener)
 
     def resets():
         metrics = own.metrics()
