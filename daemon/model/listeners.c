@@ -3,20 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/cookies.h"
 #include "model/listeners.h"
 #include "model/port_index.h"
 
 #define ROWS_STEP 64U
+/* Looks in a row that may lack a listener that is there: two seconds. Where others come and go all
+ * the time one is skipped twice in a row now and then. */
+#define LACKED_MAX 4U
 #define RATE_NS UINT64_C(1000000000) /* a rate is over at least this */
 
 struct rows {
 	struct tw_listener *entries;
+	uint8_t *lacked; /* by so many looks until now, each */
 	size_t count, allocated;
 };
 
 struct listeners {
-	struct rows now;  /* of the last complete look */
-	struct rows next; /* of the one that goes on */
+	struct rows now;    /* of the last complete look */
+	struct rows next;   /* of the one that goes on */
+	struct cookies met; /* by it */
 	size_t missed, missed_next;
 	uint64_t look;
 
@@ -35,35 +41,74 @@ int listeners_new(struct listeners **ret)
 	return 0;
 }
 
+static void rows_free(struct rows *rows)
+{
+	free(rows->entries);
+	free(rows->lacked);
+}
+
 struct listeners *listeners_free(struct listeners *l)
 {
 	if (!l)
 		return NULL;
-	free(l->now.entries);
-	free(l->next.entries);
+	rows_free(&l->now);
+	rows_free(&l->next);
+	cookies_free(&l->met);
 	free(l->ports);
 	port_index_clear(&l->index);
 	free(l);
 	return NULL;
 }
 
-void listeners_add(struct listeners *l, const struct tw_listener *row)
+static int rows_grow(struct rows *rows)
+{
+	size_t allocated = rows->allocated * 2 + ROWS_STEP;
+	struct tw_listener *entries = realloc(rows->entries, allocated * sizeof(*entries));
+	uint8_t *lacked;
+
+	if (!entries)
+		return -ENOMEM;
+	rows->entries = entries;
+	lacked = realloc(rows->lacked, allocated * sizeof(*lacked));
+	if (!lacked)
+		return -ENOMEM;
+	rows->lacked = lacked;
+	rows->allocated = allocated;
+	return 0;
+}
+
+static void put(struct listeners *l, const struct tw_listener *row, unsigned lacked)
 {
 	struct rows *rows = &l->next;
 
-	if (rows->count == rows->allocated) {
-		size_t allocated = rows->allocated * 2 + ROWS_STEP;
-		struct tw_listener *entries = realloc(rows->entries, allocated * sizeof(*entries));
-
-		if (!entries) {
-			l->missed_next++;
-			return;
-		}
-		rows->entries = entries;
-		rows->allocated = allocated;
+	if (rows->count == rows->allocated && rows_grow(rows) < 0) {
+		l->missed_next++;
+		return;
 	}
 	rows->entries[rows->count] = *row;
-	rows->entries[rows->count++].comm[TW_COMM_SIZE - 1] = '\0';
+	rows->entries[rows->count].comm[TW_COMM_SIZE - 1] = '\0';
+	rows->lacked[rows->count++] = (uint8_t)lacked;
+}
+
+bool listeners_add(struct listeners *l, const struct tw_listener *row)
+{
+	/* without memory to tell, it is taken for a new one */
+	if (cookies_add(&l->met, row->cookie) == -EEXIST)
+		return false;
+	if (!row->closed)
+		put(l, row, 0);
+	return true;
+}
+
+bool listeners_skipped(const struct listeners *l, size_t row)
+{
+	return l->now.lacked[row] < LACKED_MAX &&
+	       !cookies_have(&l->met, l->now.entries[row].cookie);
+}
+
+void listeners_keep(struct listeners *l, size_t row)
+{
+	put(l, &l->now.entries[row], l->now.lacked[row] + 1U);
 }
 
 static struct listener_port *find_or_add(struct listeners *l, uint32_t netns, uint16_t port)
@@ -119,7 +164,7 @@ static void join(struct owner *port, const struct owner *other)
 		memset(port->comm, 0, sizeof(port->comm));
 }
 
-static void sum_up(struct listeners *l, const struct tw_listener *row)
+static void sum_up(struct listeners *l, const struct tw_listener *row, bool skipped)
 {
 	struct listener_port *p = find_or_add(l, row->netns, row->port);
 	struct owner owner = listeners_owner(row);
@@ -131,12 +176,14 @@ static void sum_up(struct listeners *l, const struct tw_listener *row)
 	if (p->look != l->look || !p->count) {
 		p->look = l->look;
 		p->count = 0;
+		p->skipped = false;
 		p->syn_queue = p->accept_queue = p->backlog = 0;
 		p->owner = owner;
 	} else {
 		join(&p->owner, &owner);
 	}
 	p->count++;
+	p->skipped |= skipped;
 	p->syn_queue += row->syn_queue;
 	p->accept_queue += row->accept_queue;
 	p->backlog += row->backlog;
@@ -172,11 +219,12 @@ void listeners_done(struct listeners *l)
 	l->now = l->next;
 	l->next = before;
 	l->next.count = 0;
+	cookies_clear(&l->met);
 	l->missed = l->missed_next;
 	l->missed_next = 0;
 	l->look++;
 	for (size_t i = 0; i < l->now.count; i++)
-		sum_up(l, &l->now.entries[i]);
+		sum_up(l, &l->now.entries[i], l->now.lacked[i]);
 	for (uint32_t i = l->index.count; i-- > 0;)
 		if (l->ports[i].look != l->look)
 			remove_port(l, i);

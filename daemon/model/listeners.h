@@ -23,6 +23,7 @@ struct listener_port {
 	uint32_t count;                            /* listeners on it */
 	uint64_t syn_queue, accept_queue, backlog; /* summed over them */
 	struct owner owner;                        /* what is known, and the same for all of them */
+	bool skipped;          /* the look lacks one of them, which is shown as it was */
 	bool counted;          /* somebody counts the SYNs; else those below say nothing */
 	uint64_t syns, resets; /* since they are counted */
 	double syn_rate;       /* SYNs a second, over the last second or two */
@@ -35,8 +36,17 @@ struct listener_port {
 int listeners_new(struct listeners **ret);
 struct listeners *listeners_free(struct listeners *l);
 
-/* One look: each listener, then the end; until then the look before is what is shown. */
-void listeners_add(struct listeners *l, const struct tw_listener *row);
+/*
+ * One look: each listener, then the end; until then the look before is what is shown. Also those
+ * that are closed are told, so that none counts twice, but not shown. False: it has been told in
+ * this look, and is passed over.
+ */
+bool listeners_add(struct listeners *l, const struct tw_listener *row);
+/* row: a place in listeners_rows(). Whether the look that goes on, once it has told all, lacks it;
+ * false, too, when so many looks in a row did that it must have gone. */
+bool listeners_skipped(const struct listeners *l, size_t row);
+/* It is shown once more, as it was. */
+void listeners_keep(struct listeners *l, size_t row);
 /* Who listens: whose descriptor it is where several have one, nobody can say. */
 struct owner listeners_owner(const struct tw_listener *row);
 /* Where nobody tells the length of the queues: one half-open connection, of a listener already

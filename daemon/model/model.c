@@ -395,6 +395,11 @@ static void forget_left(struct model *m, bool lost)
 	}
 }
 
+static void add_half_open(struct netns *n, const struct tw_listener *row)
+{
+	n->half_open_next[row->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4] += row->syn_queue;
+}
+
 void model_listener(struct model *m, const struct tw_listener *row)
 {
 	/* what is left of a closed listener does not bring back a namespace that has gone */
@@ -408,12 +413,31 @@ void model_listener(struct model *m, const struct tw_listener *row)
 		m->looked = true;
 		listeners_done(m->listeners);
 	}
-	netns_at(m->netns, (size_t)index)
-		->half_open_next[row->family == AF_INET6 ? NETNS_IPV6 : NETNS_IPV4] +=
-		row->syn_queue;
 	m->listener = *row;
-	if (!row->closed)
-		listeners_add(m->listeners, row);
+	if (listeners_add(m->listeners, row))
+		add_half_open(netns_at(m->netns, (size_t)index), row);
+}
+
+/*
+ * The kernel reads on in its list of listeners by counting from the head, where others have come or
+ * from where they have gone meanwhile, so that it tells some twice and skips some
+ * (bpf_sk_storage_map_seq_find_next()). One whose end no transition has told is still there.
+ */
+static void keep_skipped(struct model *m)
+{
+	size_t count;
+	const struct tw_listener *rows = listeners_rows(m->listeners, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct connection *c = NULL;
+
+		if (listeners_skipped(m->listeners, i))
+			c = table_find(m->table, rows[i].cookie);
+		if (!c || c->state != TW_LISTEN)
+			continue;
+		add_half_open(ledger_netns(m, c), &rows[i]);
+		listeners_keep(m->listeners, i);
+	}
 }
 
 void model_queued(struct model *m, const struct tw_queued *queued)
@@ -431,6 +455,15 @@ void model_queued(struct model *m, const struct tw_queued *queued)
 	ledger_set_owner(m, c, &owner);
 }
 
+/* Its accept queue was not told by this look. */
+static bool waits_at_skipped(const struct model *m, const struct connection *c)
+{
+	const struct listener_port *port = listeners_port(m->listeners, ledger_netns(m, c)->inum,
+							  c->sport);
+
+	return port && port->skipped;
+}
+
 /* What was in an accept queue at the last look and is not any more has been accepted, by whoever
  * listens as far as anybody knows; or it has ended. */
 static void take_accepted(struct model *m)
@@ -446,6 +479,10 @@ static void take_accepted(struct model *m)
 		owner = *owners_get(m->owners, c->owner);
 		if (owner.kind != OWNER_KIND_UNACCEPTED)
 			continue;
+		if (waits_at_skipped(m, c)) {
+			c->queued = queued_add(&m->queued_next, c->cookie);
+			continue;
+		}
 		owner.kind = owner.pid || *owner.comm ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN;
 		ledger_set_owner(m, c, &owner);
 	}
@@ -477,6 +514,7 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
 	m->looked = true;
+	keep_skipped(m);
 	listeners_done(m->listeners);
 	take_accepted(m);
 	segments_look(m->segments, m->now_ns);

@@ -224,6 +224,25 @@ def test_closed(daemon, netns):
     assert_listeners(daemon, netns)
 
 
+def test_others_come_and_go(daemon, netns):
+    """Among many that stay, more than the kernel tells in one piece: each is there once all the time."""
+    churn = netns.popen(
+        sys.executable, HERE / "churn.py", 2000, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    staying = set(json.loads(churn.stdout.readline()))
+
+    def told():
+        return collections.Counter(row["local_port"] for row in daemon.listeners(netns=netns.inum))
+
+    wait_for(lambda: staying <= told().keys(), 5, "the listeners")
+    for _ in range(20):
+        ports = told()
+        assert {ports[port] for port in staying} == {1}
+        time.sleep(0.5)
+    churn.stdin.close()
+    assert churn.wait() == 0
+    assert_listeners(daemon, netns)
+
+
 @both_modes
 def test_backlog_changed(daemon, netns):
     listener = netns.listener(backlog=7)

@@ -157,6 +157,42 @@ static void test_rate(void **state)
 	assert_true(p->syn_rate == 30);
 }
 
+static void test_repeated(void **state)
+{
+	const struct tw_listener row = {
+		.cookie = 7, .netns = HOST, .port = 80, .syn_queue = 3, .backlog = 128};
+	struct listeners *l = *state;
+	struct tw_listener closed = {.cookie = 8, .netns = HOST, .syn_queue = 3, .closed = 1};
+
+	for (unsigned look = 0; look < 3; look++) {
+		assert_true(listeners_add(l, &row));
+		assert_true(listeners_add(l, &closed));
+		assert_false(listeners_add(l, &row));
+		assert_false(listeners_add(l, &closed));
+		listeners_done(l);
+		assert_int_equal(row_count(l), 1);
+		assert_int_equal(listeners_port(l, HOST, 80)->syn_queue, 3);
+	}
+}
+
+/* In another order each time, and some of them twice. */
+static void test_many_repeated(void **state)
+{
+	struct listeners *l = *state;
+
+	for (unsigned look = 0; look < 5; look++) {
+		for (uint32_t i = 0; i < 5000; i++) {
+			struct tw_listener row = {.netns = HOST, .port = 80};
+
+			row.cookie = 1 + (i * 7919 + look * 1000) % 3000;
+			assert_int_equal(listeners_add(l, &row), i < 3000);
+		}
+		listeners_done(l);
+		assert_int_equal(row_count(l), 3000);
+		assert_int_equal(listeners_port(l, HOST, 80)->count, 3000);
+	}
+}
+
 static void request_to(struct listeners *l, int family, const uint8_t address[4], uint16_t port)
 {
 	struct tw_socket request = {.netns = HOST, .sport = port, .family = (uint8_t)family};
@@ -259,6 +295,8 @@ int main(void)
 		test(test_ports_go),
 		test(test_a_name_is_cut),
 		test(test_rate),
+		test(test_repeated),
+		test(test_many_repeated),
 		test(test_half_open_by_dump),
 		test(test_fullest),
 		test(test_fullest_of_equals),

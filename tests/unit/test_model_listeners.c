@@ -23,6 +23,22 @@ static void listener_of(struct fixture *f, uint32_t netns, uint8_t family, uint1
 	model_listener(f->m, &row);
 }
 
+static void listener_row(struct fixture *f, const struct socket *s, uint32_t syn_queue, bool closed)
+{
+	const struct tw_listener row = {
+		.cookie = s->cookie,
+		.netns = s->netns,
+		.family = AF_INET,
+		.port = closed ? 0 : s->sport,
+		.syn_queue = syn_queue,
+		.accept_queue = 2,
+		.backlog = 128,
+		.closed = closed,
+	};
+
+	model_listener(f->m, &row);
+}
+
 static void look(struct fixture *f)
 {
 	model_listeners_done(f->m, &(struct tw_tick){.time_ns = later(f)});
@@ -111,6 +127,94 @@ static void test_malformed_listener(void **state)
 	listeners_rows(model_listeners(f->m), &count);
 	assert_int_equal(count, 0);
 	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+}
+
+static void test_told_twice(void **state)
+{
+	static const struct socket closed = {.cookie = 90, .netns = HOST};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		listener_row(f, &server, 5, false);
+		listener_row(f, &closed, 7, true);
+	}
+	look(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 12);
+	assert_int_equal(listeners_port(model_listeners(f->m), HOST, 80)->count, 1);
+	assert_int_equal(listeners_port(model_listeners(f->m), HOST, 80)->syn_queue, 5);
+}
+
+static void assert_shown(const struct fixture *f, bool shown)
+{
+	const struct listener_port *port = listeners_port(model_listeners(f->m), HOST, 80);
+
+	assert_int_equal(port != NULL, shown);
+	assert_int_equal(connections(f, TW_SYN_RECV), shown ? 5 : 0);
+	if (!shown)
+		return;
+	assert_int_equal(port->count, 1);
+	assert_int_equal(port->syn_queue, 5);
+	assert_int_equal(port->accept_queue, 2);
+}
+
+/* As it was, as long as it can be an oversight; with what waits to be accepted. */
+static void test_skipped(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, &server, TW_CLOSE, TW_LISTEN);
+	establish(f, &child);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		listener_row(f, &server, 5, false);
+		model_queued(f->m, &(struct tw_queued){.cookie = child.cookie});
+		look(f);
+		look(f);
+		assert_shown(f, true);
+		assert_int_equal(owner(f, &child)->kind, OWNER_KIND_UNACCEPTED);
+	}
+	for (unsigned i = 0; i < 10; i++)
+		look(f);
+	assert_shown(f, false);
+	assert_int_not_equal(owner(f, &child)->kind, OWNER_KIND_UNACCEPTED);
+	listener_row(f, &server, 5, false);
+	look(f);
+	assert_shown(f, true);
+}
+
+static void test_closed_is_not_skipped(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, &server, TW_CLOSE, TW_LISTEN);
+	listener_row(f, &server, 5, false);
+	look(f);
+	look(f);
+	assert_shown(f, true);
+	change(f, &server, TW_LISTEN, TW_CLOSE);
+	look(f);
+	assert_shown(f, false);
+
+	/* and while a round of dumps goes on, when what has ended is still remembered */
+	change(f, &server, TW_CLOSE, TW_LISTEN);
+	listener_row(f, &server, 5, false);
+	look(f);
+	open_round(f, TW_STATES_ALL);
+	change(f, &server, TW_LISTEN, TW_CLOSE);
+	look(f);
+	assert_shown(f, false);
+	close_round(f, TW_STATES_ALL);
+}
+
+static void test_skipped_in_a_namespace_that_went(void **state)
+{
+	struct fixture *f = *state;
+
+	change(f, &server, TW_CLOSE, TW_LISTEN);
+	listener_row(f, &server, 5, false);
+	look(f);
+	gone(f, HOST);
+	look(f);
+	assert_shown(f, false);
 }
 
 /* Where no iterator tells: the listeners and their queues are those of a full dump. */
@@ -323,6 +427,10 @@ int main(void)
 		test(test_requests_are_among_them),
 		test(test_a_real_syn_recv_socket_counts_as_well),
 		test(test_malformed_listener),
+		test(test_told_twice),
+		test(test_skipped),
+		test(test_closed_is_not_skipped),
+		test(test_skipped_in_a_namespace_that_went),
 		test(test_by_dump),
 		test(test_by_dump_of_one_namespace),
 		test(test_unlisted),

@@ -32,7 +32,7 @@ static void change_by(struct fixture *f, const struct socket *s, unsigned old_st
 static void listen_by(struct fixture *f, uint32_t pid, uint32_t holders)
 {
 	struct tw_listener listener = {
-		.cookie = server.cookie,
+		.cookie = 1000 + pid, /* each has its own */
 		.cgroup = 7,
 		.netns = HOST,
 		.uid = 33,
