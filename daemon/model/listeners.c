@@ -11,7 +11,9 @@
 /* Looks in a row that may lack a listener that is there: two seconds. Where others come and go all
  * the time one is skipped twice in a row now and then. */
 #define LACKED_MAX 4U
-#define RATE_NS UINT64_C(1000000000) /* a rate is over at least this */
+/* A rate is over at least this: less than the time between any two reads of the counts, so that the
+ * one that finds nothing new ends the rate. */
+#define RATE_NS UINT64_C(800000000)
 
 struct rows {
 	struct tw_listener *entries;
@@ -243,23 +245,25 @@ void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const s
 	join(&p->owner, owner);
 }
 
-void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns)
+void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t quiet_ns,
+		     uint64_t now_ns)
 {
 	uint32_t place = port_index_find(&l->index, record->port.netns, record->port.port);
 	struct listener_port *p;
+	uint64_t since_ns;
 
 	if (place == PORT_INDEX_NONE)
 		return;
 	p = &l->ports[place];
+	since_ns = p->rate_ns > quiet_ns ? p->rate_ns : quiet_ns;
 	p->syns = record->count.syns;
 	p->resets = record->count.resets;
 	if (!p->counted || p->syns < p->rate_syns) {
 		p->counted = true;
 		p->rate_syns = p->syns;
 		p->rate_ns = now_ns;
-	} else if (now_ns - p->rate_ns >= RATE_NS) {
-		p->syn_rate = (double)(p->syns - p->rate_syns) * 1e9 /
-			      (double)(now_ns - p->rate_ns);
+	} else if (now_ns - since_ns >= RATE_NS) {
+		p->syn_rate = (double)(p->syns - p->rate_syns) * 1e9 / (double)(now_ns - since_ns);
 		p->rate_syns = p->syns;
 		p->rate_ns = now_ns;
 	}

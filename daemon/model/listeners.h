@@ -56,8 +56,10 @@ void listeners_done(struct listeners *l);
 /* One that has begun to listen since the last look, on a port that may be new: it is shown at the
  * next look, but its owner is known from now on. */
 void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const struct owner *owner);
-/* Segments that came for a port so far; of a port that nobody listens on it is passed over. */
-void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t now_ns);
+/* Segments that came for a port so far; of a port that nobody listens on it is passed over. Those
+ * that were not told before came since quiet_ns; 0: that is not known. */
+void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t quiet_ns,
+		     uint64_t now_ns);
 
 /* In no order. Valid until the next listeners_done(). */
 const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_count);

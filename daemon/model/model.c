@@ -537,6 +537,13 @@ bool model_wants_port(const struct model *m, const struct tw_port *port)
 			  : netns_find(m->netns, port->netns) >= 0;
 }
 
+/* Whatever SYNs are told next came after this, or before the counts were told last; 0: not known.
+ * While none come the counts are told seldom, but the windows end all the same. */
+static uint64_t quiet_ns(const struct model *m)
+{
+	return m->sources.syns ? 0 : m->sources.time_ns;
+}
+
 void model_port(struct model *m, const struct tw_port_record *record)
 {
 	int netns = netns_find(m->netns, record->port.netns);
@@ -544,7 +551,7 @@ void model_port(struct model *m, const struct tw_port_record *record)
 	if (!record->port.port && netns >= 0)
 		netns_at(m->netns, (size_t)netns)->rest_counted = true;
 	segments_count(m->segments, record, model_wants_port(m, &record->port));
-	listeners_count(m->listeners, record, m->now_ns);
+	listeners_count(m->listeners, record, quiet_ns(m), m->now_ns);
 }
 
 void model_port_gone(struct model *m, const struct tw_port *port)

@@ -319,14 +319,16 @@ static void look_at_ports(struct sources *s, bool came, uint64_t time_ns)
 
 static void look_at_segments(struct sources *s, uint64_t time_ns)
 {
-	struct tw_source_summary summary;
+	struct tw_source_summary summary = {.time_ns = time_ns};
 	bool came;
 
 	if (time_ns - s->window_ns < WINDOW_NS)
 		return;
 	came = syn_came(s->syn);
 	look_at_ports(s, came, time_ns);
-	if ((came || s->segments_came) && !syn_sources(s->syn, s->window_ns, time_ns, &summary))
+	/* where nothing came there is nothing to read, but the window has ended */
+	summary.duration_ns = time_ns - s->window_ns;
+	if (!(came || s->segments_came) || !syn_sources(s->syn, s->window_ns, time_ns, &summary))
 		tell(s, TW_RECORD_SOURCES, &summary);
 	s->window_ns = time_ns;
 	s->segments_came = came;

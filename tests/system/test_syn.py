@@ -126,6 +126,24 @@ def test_cookies_for_all(counting, ends):
     wait_for(lambda: row_of(counting, netns, listener)["cookies_sent_rate"] == 0, 5)
 
 
+def test_rate_of_a_flood(counting, ends):
+    """From its first second on, also after some in which nothing came, and no longer than it lasts; whenever it is
+    looked at."""
+    netns, sender = ends
+    listener = target(netns, counting)
+    time.sleep(5)
+    flood = sender.flood(listener, seconds=2, rate=1000)
+    row = wait_for(lambda: (row := row_of(counting, netns, listener))["syn_rate"] and row, 3, "the rate")
+    assert row["syn_rate"] > row["syn_received_total"] / 2
+    flood.wait()
+
+    def ended():
+        counting.resync()  # it looks at the end of a round, too
+        return row_of(counting, netns, listener)["syn_rate"] == 0
+
+    wait_for(ended, 3, "the rate to end with the flood")
+
+
 def test_closed_and_opened_again(counting, ends):
     """A port counts from when somebody listens on it."""
     netns, sender = ends

@@ -40,12 +40,18 @@ static void listen_on(struct listeners *l, uint32_t netns, uint16_t port, uint32
 	listeners_add(l, &row);
 }
 
-static void count_syns(struct listeners *l, uint16_t port, uint64_t syns, uint64_t now_ms)
+static void count_syns_after(struct listeners *l, uint16_t port, uint64_t syns, uint64_t quiet_ms,
+			     uint64_t now_ms)
 {
 	const struct tw_port_record record = {.port = {.netns = HOST, .port = port},
 					      .count = {.syns = syns, .resets = 1}};
 
-	listeners_count(l, &record, now_ms * NSEC_PER_MSEC);
+	listeners_count(l, &record, quiet_ms * NSEC_PER_MSEC, now_ms * NSEC_PER_MSEC);
+}
+
+static void count_syns(struct listeners *l, uint16_t port, uint64_t syns, uint64_t now_ms)
+{
+	count_syns_after(l, port, syns, 0, now_ms);
 }
 
 static size_t row_count(const struct listeners *l)
@@ -155,6 +161,35 @@ static void test_rate(void **state)
 	count_syns(l, 80, 10, 5000); /* counted anew */
 	count_syns(l, 80, 40, 6000);
 	assert_true(p->syn_rate == 30);
+}
+
+/* The counts are read at least 0.9 s apart, and not at all while nothing comes: the one read that
+ * comes after a flood ends its rate. */
+static void test_rate_ends_with_the_flood(void **state)
+{
+	struct listeners *l = *state;
+
+	listen_on(l, HOST, 80, 0, 0, 128);
+	listeners_done(l);
+	count_syns(l, 80, 0, 1000);
+	count_syns(l, 80, 900, 1900);
+	assert_true(listeners_port(l, HOST, 80)->syn_rate == 1000);
+	count_syns(l, 80, 900, 2810);
+	assert_true(listeners_port(l, HOST, 80)->syn_rate == 0);
+}
+
+/* Ten seconds after the last read: that nothing came until the last of them is known. */
+static void test_first_rate_after_quiet(void **state)
+{
+	struct listeners *l = *state;
+
+	listen_on(l, HOST, 80, 0, 0, 128);
+	listeners_done(l);
+	count_syns(l, 80, 100, 1000);
+	count_syns_after(l, 80, 600, 10000, 11000);
+	assert_true(listeners_port(l, HOST, 80)->syn_rate == 500);
+	count_syns_after(l, 80, 1600, 10000, 12000);
+	assert_true(listeners_port(l, HOST, 80)->syn_rate == 1000);
 }
 
 static void test_repeated(void **state)
@@ -295,6 +330,8 @@ int main(void)
 		test(test_ports_go),
 		test(test_a_name_is_cut),
 		test(test_rate),
+		test(test_rate_ends_with_the_flood),
+		test(test_first_rate_after_quiet),
 		test(test_repeated),
 		test(test_many_repeated),
 		test(test_half_open_by_dump),

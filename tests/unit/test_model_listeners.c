@@ -55,6 +55,13 @@ static void port_gone(struct fixture *f, uint32_t netns, uint16_t port)
 	model_port_gone(f->m, &(struct tw_port){.netns = netns, .port = port});
 }
 
+static void sources_at(struct fixture *f, uint64_t time_ns, uint64_t syns)
+{
+	f->now_ns = time_ns;
+	model_sources(f->m, &(struct tw_source_summary){
+				    .time_ns = time_ns, .duration_ns = NSEC_PER_SEC, .syns = syns});
+}
+
 static void netstat(struct fixture *f, uint32_t netns, uint64_t cookies)
 {
 	f->now_ns += NSEC_PER_SEC;
@@ -396,6 +403,33 @@ static void test_syns_outlive_their_namespace(void **state)
 	assert_int_equal(segments_rest(model_segments(f->m)).syns, 1012);
 }
 
+/* A flood that begins after quiet, in which the counts were not told: the windows of sources say
+ * until when it was quiet. */
+static void test_first_rate(void **state)
+{
+	const uint64_t start = 2000 * NSEC_PER_SEC;
+	const struct listener_port *port;
+	struct fixture *f = *state;
+
+	listener_of(f, HOST, AF_INET, 80, 0);
+	look(f);
+	sources_at(f, start, 0);
+	segments(f, HOST, 80, 100);
+	for (unsigned second = 1; second < 9; second++)
+		sources_at(f, start + second * NSEC_PER_SEC, 0);
+	listener_of(f, HOST, AF_INET, 80, 0);
+	model_listeners_done(f->m, &(struct tw_tick){.time_ns = start + 9 * NSEC_PER_SEC});
+	segments(f, HOST, 80, 800);
+	port = listeners_port(model_listeners(f->m), HOST, 80);
+	assert_true(port->syn_rate == 700);
+	sources_at(f, start + 9 * NSEC_PER_SEC, 700);
+	listener_of(f, HOST, AF_INET, 80, 0);
+	model_listeners_done(f->m, &(struct tw_tick){.time_ns = start + 10 * NSEC_PER_SEC});
+	segments(f, HOST, 80, 1800);
+	port = listeners_port(model_listeners(f->m), HOST, 80);
+	assert_true(port->syn_rate == 1000);
+}
+
 static void test_cookies_outlive_their_namespace(void **state)
 {
 	const struct tw_netstat *sums;
@@ -437,6 +471,7 @@ int main(void)
 		test(test_unlisted_accept_queue),
 		test(test_which_ports_are_wanted),
 		test(test_syns_outlive_their_namespace),
+		test(test_first_rate),
 		test(test_cookies_outlive_their_namespace),
 	};
 
