@@ -85,14 +85,22 @@ static void format_process(const char comm[TW_COMM_SIZE], uint64_t pid, char *te
 	snprintf(text, size, "%s[%" PRIu64 "]", *clean ? clean : "?", pid);
 }
 
+/* The unit's whole name, after whose it is: an alert is of one control group, and two of one label
+ * are two targets. */
 static void format_unit(struct model *m, uint64_t cgroup, char *text)
 {
-	const char *name = cgroup_label(cgroups_get(model_cgroups(m), cgroup));
+	const struct cgroup *g = cgroups_get(model_cgroups(m), cgroup);
+	const char *unit = *g->user_unit ? g->user_unit : g->unit, *slash = strchr(g->label, '/');
+	const char *name = *unit ? unit : *g->label ? g->label : g->path;
+	int user = *unit && slash ? (int)(slash + 1 - g->label) : 0;
+	char whole[TW_CGROUP_PATH_SIZE];
 
-	if (*name)
-		clean_text(name, strlen(name), text, NOTICE_TARGET_SIZE);
-	else
+	if (*name) {
+		snprintf(whole, sizeof(whole), "%.*s%s", user, g->label, name);
+		clean_text(whole, strlen(whole), text, NOTICE_TARGET_SIZE);
+	} else {
 		snprintf(text, NOTICE_TARGET_SIZE, "cgroup %" PRIu64, cgroup);
+	}
 }
 
 void wording_target(struct model *m, const struct rules_rule *rule,

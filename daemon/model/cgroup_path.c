@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/cgroup_path.h"
+#include "model/unit_name.h"
 
 #define CONTAINER_ID_LENGTH 64U /* hexadecimal digits: docker, podman, cri-o, containerd */
 
@@ -54,20 +55,23 @@ static bool is_slice(const struct part *p)
 
 static bool is_unit(const struct part *p)
 {
-	static const char *const suffixes[] = {".service", ".scope", ".socket", ".mount", ".swap"};
+	return is_name(p) && unit_name_has_type(p->text, p->length);
+}
 
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++)
-		if (ends_with(p, suffixes[i]))
-			return is_name(p);
-	return false;
+static void append(char ret[CGROUP_NAME_SIZE], const char *text, size_t length)
+{
+	size_t used = strlen(ret);
+
+	if (length >= CGROUP_NAME_SIZE - used)
+		length = CGROUP_NAME_SIZE - used - 1;
+	memcpy(ret + used, text, length);
+	ret[used + length] = '\0';
 }
 
 static void set(char ret[CGROUP_NAME_SIZE], const char *text, size_t length)
 {
-	if (length >= CGROUP_NAME_SIZE)
-		length = CGROUP_NAME_SIZE - 1;
-	memcpy(ret, text, length);
-	ret[length] = '\0';
+	*ret = '\0';
+	append(ret, text, length);
 }
 
 /* Slices, and then the unit in them; what follows is the unit's own business. */
@@ -160,6 +164,42 @@ static void parse_machine(const struct part *p, const struct part *before,
 		set(ret, p->text, p->length);
 }
 
+static bool is_container_id(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length == CONTAINER_ID_LENGTH && digits(name, length) == length;
+}
+
+/* Whose the unit is, a slash after it: a user's manager, or his slice of the system's. */
+static void add_user(const struct cgroup_names *names, char ret[CGROUP_NAME_SIZE])
+{
+	const char *user = *names->user_unit ? names->unit : names->slice;
+
+	if (!*names->user_unit && (is_user_manager(names->unit) || strncmp(user, "user-", 5) != 0))
+		return;
+	append(ret, user, (size_t)(strrchr(user, '.') - user));
+	append(ret, "/", 1);
+}
+
+static void set_label(const struct cgroup_names *names, char ret[CGROUP_NAME_SIZE])
+{
+	const char *unit = *names->user_unit ? names->user_unit : names->unit;
+	const char *container = names->container;
+	char name[CGROUP_NAME_SIZE];
+
+	if (*unit) {
+		set(name, unit, strlen(unit));
+		unit_name_shorten(name);
+		add_user(names, ret);
+		append(ret, name, strlen(name));
+	} else if (*container) {
+		if (!is_container_id(container))
+			append(ret, "container/", strlen("container/"));
+		append(ret, container, strlen(container));
+	}
+}
+
 void cgroup_path_parse(const char *path, struct cgroup_names *ret)
 {
 	struct part p, before = {.text = "", .length = 0};
@@ -175,4 +215,5 @@ void cgroup_path_parse(const char *path, struct cgroup_names *ret)
 			parse_machine(&p, &before, ret->container);
 		before = p;
 	}
+	set_label(ret, ret->label);
 }

@@ -16,6 +16,13 @@ struct cgroup_names {
 	char user_unit[CGROUP_NAME_SIZE]; /* of a user's, below user@UID.service */
 	char slice[CGROUP_NAME_SIZE];     /* the innermost one around the unit */
 	char container[CGROUP_NAME_SIZE]; /* a container's id, or a machine's name; any bytes */
+	/*
+	 * What to count together, cut to what fits: "nginx.service", "sshd@.service" of any of its
+	 * connections, "user@1000/nginx.service" of a user's manager, "user-1000/session.scope" in
+	 * a user's slice; of what is in no unit the container's id, or "container/" and its name.
+	 * Each such form is of nobody else: a unit's name has no slash, and a path begins with one.
+	 */
+	char label[CGROUP_NAME_SIZE];
 };
 
 /* path: from the root of the hierarchy, any bytes. */

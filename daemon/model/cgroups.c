@@ -24,7 +24,7 @@ struct cgroups {
 };
 
 static const struct cgroup nothing = {
-	.path = "", .unit = "", .user_unit = "", .slice = "", .container = ""};
+	.path = "", .unit = "", .user_unit = "", .slice = "", .container = "", .label = ""};
 
 int cgroups_new(struct cgroups **ret)
 {
@@ -141,7 +141,7 @@ void cgroups_name(struct cgroups *c, uint64_t id, const char *path)
 		return;
 	cgroup_path_parse(path, &names);
 	bytes = strlen(path) + strlen(names.unit) + strlen(names.user_unit) + strlen(names.slice) +
-		strlen(names.container) + 5;
+		strlen(names.container) + strlen(names.label) + 6;
 	if (bytes > CGROUPS_BYTES_MAX - c->bytes)
 		return;
 	e->names = at = malloc(bytes);
@@ -153,6 +153,7 @@ void cgroups_name(struct cgroups *c, uint64_t id, const char *path)
 	e->cgroup.user_unit = put(&at, names.user_unit);
 	e->cgroup.slice = put(&at, names.slice);
 	e->cgroup.container = put(&at, names.container);
+	e->cgroup.label = put(&at, names.label);
 	c->unnamed -= !e->looked;
 	c->bytes += bytes;
 }
@@ -179,10 +180,7 @@ const struct cgroup *cgroups_get(const struct cgroups *c, uint64_t id)
 
 const char *cgroup_label(const struct cgroup *g)
 {
-	const char *const names[] = {g->user_unit, g->unit, g->container, g->path};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (*names[i])
-			return names[i];
-	return "";
+	if (*g->label)
+		return g->label;
+	return strcmp(g->path, "/") != 0 ? g->path : "";
 }

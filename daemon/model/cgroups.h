@@ -27,6 +27,7 @@ struct cgroup {
 	const char *user_unit; /* of a user's manager */
 	const char *slice;
 	const char *container; /* a container's id or a machine's name, any bytes */
+	const char *label;     /* of struct cgroup_names */
 };
 
 int cgroups_new(struct cgroups **ret);
@@ -46,8 +47,8 @@ size_t cgroups_unnamed(const struct cgroups *c);
 
 /* Never NULL: of a group that is not known all is empty. Valid until the next record. */
 const struct cgroup *cgroups_get(const struct cgroups *c, uint64_t id);
-/* What a person would call it: the user's unit, or else the system's, or else the container, or the
- * path, or nothing. */
+/* What to count it under: the label of struct cgroup_names, or else the path; empty for the root,
+ * where nobody has been put. */
 const char *cgroup_label(const struct cgroup *g);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "base/util.h"
+#include "model/unit_name.h"
 #include "serve/dimension.h"
 
 #define ADDRESS_SIZE 16
@@ -25,6 +26,7 @@ static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 _Static_assert(RANK_KEY_SIZE > KIND_AT && RANK_KEY_SIZE > FAMILY_AT, "a key takes them");
 _Static_assert(DIMENSION_NAME_SIZE >= UTF8_CLEAN_SIZE(TW_COMM_SIZE), "a name takes a comm");
+_Static_assert(DIMENSION_NAME_SIZE >= UTF8_CLEAN_SIZE(TW_COMM_SIZE) + 2, "and brackets");
 _Static_assert(DIMENSION_NAME_SIZE >= INET6_ADDRSTRLEN + 4, "a name takes a prefix");
 
 static struct rank_key key_of_number(uint32_t number)
@@ -43,26 +45,50 @@ static uint32_t number_of(const struct rank_key *key)
 	return number;
 }
 
+static void clean_comm(const char comm[TW_COMM_SIZE], char text[DIMENSION_NAME_SIZE])
+{
+	if (*comm)
+		utf8_clean(comm, strnlen(comm, TW_COMM_SIZE), text, DIMENSION_NAME_SIZE);
+	else
+		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
+}
+
+/* Anybody names his processes: none is to look like a label, or like one in brackets. */
+static bool looks_like_a_label(const char *name)
+{
+	return strchr(name, '/') || *name == '[' || unit_name_has_type(name, strlen(name));
+}
+
+void dimension_unit(const struct cgroup *g, const char comm[TW_COMM_SIZE],
+		    char text[DIMENSION_NAME_SIZE])
+{
+	const char *label = cgroup_label(g);
+	size_t length;
+
+	if (*label) {
+		utf8_clean(label, strlen(label), text, DIMENSION_NAME_SIZE);
+		return;
+	}
+	clean_comm(comm, text);
+	if (!looks_like_a_label(text))
+		return;
+	length = strlen(text);
+	memmove(text + 1, text, length);
+	text[0] = '[';
+	memcpy(text + length + 1, "]", 2);
+}
+
 static void name_process(const struct model *m, const struct owner *owner,
 			 char text[DIMENSION_NAME_SIZE])
 {
 	(void)m;
-	if (*owner->comm)
-		utf8_clean(owner->comm, strnlen(owner->comm, TW_COMM_SIZE), text,
-			   DIMENSION_NAME_SIZE);
-	else
-		snprintf(text, DIMENSION_NAME_SIZE, "unknown");
+	clean_comm(owner->comm, text);
 }
 
 static void name_unit(const struct model *m, const struct owner *owner,
 		      char text[DIMENSION_NAME_SIZE])
 {
-	const char *label = cgroup_label(cgroups_get(model_cgroups(m), owner->cgroup));
-
-	if (*label)
-		utf8_clean(label, strlen(label), text, DIMENSION_NAME_SIZE);
-	else
-		name_process(m, owner, text);
+	dimension_unit(cgroups_get(model_cgroups(m), owner->cgroup), owner->comm, text);
 }
 
 static void name_user(const struct model *m, const struct owner *owner,

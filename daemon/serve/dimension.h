@@ -41,6 +41,12 @@ void dimension_add_counted(enum dimension d, const struct model *m, uint32_t sta
 void dimension_add(enum dimension d, const struct connection *c, struct rank *rank);
 
 /*
+ * What DIMENSION_UNIT shows of an owner: cgroup_label(), or else the process's name, in brackets
+ * where it could be taken for one: "[sshd.service]".
+ */
+void dimension_unit(const struct cgroup *g, const char comm[TW_COMM_SIZE],
+		    char text[DIMENSION_NAME_SIZE]);
+/*
  * As it is shown: UTF-8, the process's name for an owner without a unit, "unknown" for one that is
  * not known, "none" for a port or a peer that there is not. No two rows that differ have both the
  * same name and the same kind. Before the model takes another record.

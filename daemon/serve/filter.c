@@ -284,16 +284,21 @@ static bool remote_matches(const struct filter *f, const struct filter_subject *
 	return equal_bits(address, f->remote.address, f->remote.length);
 }
 
+/* The process's name, the unit's or the container's, and what the sums by unit call it. */
 static bool name_matches(const struct filter *f, const struct filter_subject *s,
 			 const struct cgroups *cgroups)
 {
+	char shown[DIMENSION_NAME_SIZE];
 	const struct cgroup *g;
 
 	if (!strncmp(f->owner_name, s->comm, TW_COMM_SIZE))
 		return true;
 	g = cgroups_get(cgroups, s->cgroup);
-	return !strcmp(f->owner_name, g->unit) || !strcmp(f->owner_name, g->user_unit) ||
-	       !strcmp(f->owner_name, g->container);
+	if (!strcmp(f->owner_name, g->unit) || !strcmp(f->owner_name, g->user_unit) ||
+	    !strcmp(f->owner_name, g->container))
+		return true;
+	dimension_unit(g, s->comm, shown);
+	return !strcmp(f->owner_name, shown);
 }
 
 static bool owner_matches(const struct filter *f, const struct filter_subject *s,

@@ -80,6 +80,42 @@ static void test_paths(void **state)
 	}
 }
 
+/* What is counted together, and what is not: no two of different owners are the same. */
+static void test_labels(void **state)
+{
+	static const struct {
+		const char *path, *label;
+	} labels[] = {
+		{"/", ""},
+		{"/some/path", ""},
+		{"/system.slice/nginx.service/worker", "nginx.service"},
+		{"/system.slice/system-sshd.slice/sshd@3-10.0.0.5:22-192.0.2.7:51234.service",
+		 "sshd@.service"},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service",
+		 "user@1000/nginx.service"},
+		{"/user.slice/user-1001.slice/user@1001.service/app.slice/nginx.service",
+		 "user@1001/nginx.service"},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/"
+		 "app-gnome-firefox-12345.scope",
+		 "user@1000/app-gnome-firefox.scope"},
+		{"/user.slice/user-1000.slice/user@1000.service/docker/x", "user@1000.service"},
+		{"/user.slice/user-1000.slice/session-c2.scope", "user-1000/session.scope"},
+		{"/user.slice/user-1001.slice/session-3.scope", "user-1001/session.scope"},
+		{"/machine.slice/machine-42.scope", "machine-42.scope"},
+		{"/docker/" ID, ID},
+		{"/lxc/nginx.service", "container/nginx.service"},
+		{"/lxc/" ID ".service", ID},
+		{"/lxc.payload.web/system.slice/nginx.service", "container/web"},
+	};
+	struct cgroup_names names;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		cgroup_path_parse(labels[i].path, &names);
+		assert_string_equal(names.label, labels[i].label);
+	}
+}
+
 /* Components that are longer than a unit's name may be are none; a path may be as long as it likes.
  */
 static void test_long(void **state)
@@ -98,6 +134,7 @@ static void test_long(void **state)
 	path[sizeof(path) - 1] = '\0';
 	cgroup_path_parse(path, &names);
 	assert_int_equal(strlen(names.container), CGROUP_NAME_SIZE - 1);
+	assert_int_equal(strlen(names.label), CGROUP_NAME_SIZE - 1);
 }
 
 /* Whatever the bytes: nothing is read or written past its end, which the sanitizers see. */
@@ -129,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_any_bytes),
 	};

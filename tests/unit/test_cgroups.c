@@ -70,9 +70,9 @@ static void test_named(void **state)
 	assert_string_equal(cgroups_get(f->cgroups, 5)->unit, "user@1.service");
 	assert_string_equal(cgroups_get(f->cgroups, 5)->user_unit, "a.service");
 	assert_string_equal(cgroups_get(f->cgroups, 5)->slice, "user-1.slice");
-	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "a.service");
+	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "user@1/a.service");
 	cgroups_name(f->cgroups, 5, "/other");
-	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "a.service");
+	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "user@1/a.service");
 }
 
 static void test_nobody_asked(void **state)
@@ -123,13 +123,16 @@ static void test_label(void **state)
 
 	come(f, 5, 1);
 	cgroups_name(f->cgroups, 5, "/lxc/web");
-	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "web");
+	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 5)), "container/web");
 	come(f, 6, 1);
 	cgroups_name(f->cgroups, 6, "/some/path");
 	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 6)), "/some/path");
 	come(f, 7, 1);
 	cgroups_name(f->cgroups, 7, "/a.slice/b.service");
 	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 7)), "b.service");
+	come(f, 8, 1);
+	cgroups_name(f->cgroups, 8, "/");
+	assert_string_equal(cgroup_label(cgroups_get(f->cgroups, 8)), "");
 }
 
 static void test_too_many(void **state)

@@ -228,6 +228,50 @@ static void test_owner(void **state)
 	refuse("owner", "uid:x");
 }
 
+static bool shown_matches(const char *path, const char *comm, const char *word)
+{
+	const struct owner owner = {.uid = 33, .cgroup = 5};
+	struct filter_subject s = subject(AF_INET, "192.0.2.1");
+	struct filter f = parse("owner", word);
+	struct owners *owners;
+	struct cgroups *own;
+	bool matches;
+
+	assert_int_equal(owners_new(&owners) | cgroups_new(&own), 0);
+	owners_take(owners, &owner);
+	cgroups_follow(own, owners);
+	if (path)
+		cgroups_name(own, owner.cgroup, path);
+	s.cgroup = owner.cgroup;
+	s.comm = comm;
+	matches = filter_matches(&f, &s, own);
+	owners_free(owners);
+	cgroups_free(own);
+	return matches;
+}
+
+/* What top shows is as good as the plain name. */
+static void test_owner_as_shown(void **state)
+{
+	static const char user[] = "/user.slice/user-1.slice/user@1.service/a.slice/nginx.service",
+			  instance[] = "/system.slice/sshd@3-10.0.0.5:22-192.0.2.7:5.service",
+			  comm[TW_COMM_SIZE] = "b.service";
+
+	(void)state;
+	assert_true(shown_matches(user, comm, "user@1/nginx.service"));
+	assert_true(shown_matches(user, comm, "nginx.service"));
+	assert_true(shown_matches(user, comm, "b.service"));
+	assert_false(shown_matches(user, comm, "[b.service]"));
+	assert_false(shown_matches(user, comm, "user@2/nginx.service"));
+	assert_true(shown_matches(instance, comm, "sshd@.service"));
+	assert_true(shown_matches(instance, comm, "sshd@3-10.0.0.5:22-192.0.2.7:5.service"));
+	assert_false(shown_matches(instance, comm, "sshd.service"));
+	assert_true(shown_matches("/lxc/web", comm, "container/web"));
+	assert_true(shown_matches("/some/path", comm, "/some/path"));
+	assert_true(shown_matches("/", comm, "[b.service]"));
+	assert_true(shown_matches(NULL, comm, "[b.service]"));
+}
+
 /* 0 and UINT32_MAX stand for "not known": no number may match them. */
 static void test_owner_unknown_matches_no_number(void **state)
 {
@@ -347,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_remote_ipv6),
 		cmocka_unit_test(test_remote_refused),
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_owner_as_shown),
 		cmocka_unit_test(test_owner_unknown_matches_no_number),
 		cmocka_unit_test(test_netns),
 		cmocka_unit_test(test_older_than),

@@ -199,6 +199,58 @@ static void test_units(void **state)
 	expect_row(f, 2, "other", NULL, 1);
 }
 
+/* No user's unit counts with the system's or with another's, nor does a process of that name. */
+static void test_units_of_one_name(void **state)
+{
+	static const struct {
+		const char *path, *comm, *key;
+	} owners[] = {
+		{"/system.slice/nginx.service", "a", "nginx.service"},
+		{"/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service", "a",
+		 "user@1000/nginx.service"},
+		{"/user.slice/user-1001.slice/user@1001.service/app.slice/nginx.service", "a",
+		 "user@1001/nginx.service"},
+		{"/lxc/nginx.service", "a", "container/nginx.service"},
+		{"/lxc/nginx", "a", "container/nginx"},
+		{"/", "nginx.service", "[nginx.service]"},
+		{"/", "[nginx.service]", "[[nginx.service]]"},
+		{"", "user@1/a.scope", "[user@1/a.scope]"},
+		{"", "/lxc/nginx", "[/lxc/nginx]"},
+		{"", "nginx", "nginx"},
+	};
+	struct fixture *f = *state;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(owners); i++)
+		for (uint32_t n = i; n < ARRAY_SIZE(owners); n++)
+			ADD(f, "10.0.0.1", .comm = owners[i].comm, .pid = 7 + i, .cgroup = 100 + i);
+	for (uint32_t i = 0; i < ARRAY_SIZE(owners); i++)
+		if (*owners[i].path)
+			name_cgroup(f, 100 + i, owners[i].path);
+	ask(f, DIMENSION_UNIT, TW_STATES_ALL, 0);
+	assert_int_equal(json_object_array_length(f->rows), ARRAY_SIZE(owners));
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+		expect_row(f, i, owners[i].key, "process", (int)(ARRAY_SIZE(owners) - i));
+}
+
+/* One row for a service that has an instance for each connection, and no peer in its name. */
+static void test_instances_of_connections(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 20; i++) {
+		char path[128];
+
+		ADD(f, "10.0.0.1", .comm = "sshd", .pid = 7 + i, .cgroup = 100 + i);
+		snprintf(path, sizeof(path),
+			 "/system.slice/system-sshd.slice/sshd@%u-10.0.0.5:22-192.0.2.7:%u.service",
+			 i, 51234 + i);
+		name_cgroup(f, 100 + i, path);
+	}
+	ask(f, DIMENSION_UNIT, TW_STATES_ALL, 0);
+	assert_int_equal(json_object_array_length(f->rows), 1);
+	expect_row(f, 0, "sshd@.service", "process", 20);
+}
+
 static void test_users_and_namespaces(void **state)
 {
 	struct fixture *f = *state;
@@ -319,6 +371,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TOP_TEST(test_units),
+		TOP_TEST(test_units_of_one_name),
+		TOP_TEST(test_instances_of_connections),
 		TOP_TEST(test_processes),
 		TOP_TEST(test_users_and_namespaces),
 		TOP_TEST(test_peers),

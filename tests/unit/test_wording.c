@@ -57,6 +57,47 @@ static void test_targets(void **state)
 	}
 }
 
+/* Each control group by a name of its own: two instances, or two users' units, are two targets. */
+static void test_units(void **state)
+{
+	static const struct {
+		const char *path, *who;
+	} cases[] = {
+		{"/system.slice/nginx.service", "nginx.service"},
+		{"/user.slice/user-1.slice/user@1.service/app.slice/nginx.service",
+		 "user@1/nginx.service"},
+		{"/user.slice/user-1.slice/user@1.service/app.slice/app-a-12.scope",
+		 "user@1/app-a-12.scope"},
+		{"/user.slice/user-1.slice/session-3.scope", "user-1/session-3.scope"},
+		{"/system.slice/sshd@3-10.0.0.5:22-192.0.2.7:5.service",
+		 "sshd@3-10.0.0.5:22-192.0.2.7:5.service"},
+		{"/lxc/web", "container/web"},
+		{"/some/path", "/some/path"},
+		{"/", "/"},
+	};
+	const struct settings_alert alert = {.state = TW_CLOSE_WAIT - 1,
+					     .scope = SETTINGS_SCOPE_UNIT};
+	struct fixture *f = *state;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct rules_target target = {.key = {.id = 100 + i}};
+		struct socket s = {.cookie = 100 + i, .netns = HOST, .dport = 80};
+		struct tw_event e = event_of(&s, TW_CLOSE, TW_ESTABLISHED, later(f));
+		struct tw_cgroup group = {.id = 100 + i};
+		struct tw_tick tick;
+
+		e.cgroup = group.id;
+		e.flags = TW_EVENT_PROCESS;
+		e.pid = 1 + i;
+		model_event(f->m, &e);
+		tick.time_ns = later(f);
+		model_tick(f->m, &tick);
+		snprintf(group.path, sizeof(group.path), "%s", cases[i].path);
+		model_cgroup(f->m, &group);
+		assert_string_equal(words_of(f, &alert, &target).who, cases[i].who);
+	}
+}
+
 /* Whoever names a process names no line of a log, and breaks no JSON. */
 static void test_a_hostile_name(void **state)
 {
@@ -115,10 +156,8 @@ static void test_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_targets),
-		test(test_a_hostile_name),
-		test(test_peers),
-		test(test_length),
+		test(test_targets), test(test_units),  test(test_a_hostile_name),
+		test(test_peers),   test(test_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
