@@ -405,6 +405,30 @@ static void test_rests_while_nothing_passes(void **state)
 	assert_string_equal(f->text.data, "");
 }
 
+/* What it costs is in proportion to the states asked for: the many of another are not looked at, or
+ * the loop would have had its turns. */
+static void test_other_states_cost_nothing(void **state)
+{
+	const uint64_t cookies[] = {50001, 50002, 50003, 50004, 50005,
+				    50006, 50007, 50008, 50009, 50010};
+	struct filter filter = FILTER_INIT;
+	struct fixture *f = *state;
+
+	for (uint64_t cookie = 1; cookie <= 50010; cookie++)
+		event(f, SECOND + cookie, cookie, TW_CLOSE, TW_ESTABLISHED);
+	for (uint64_t cookie = 50001; cookie <= 50010; cookie++)
+		event(f, 2 * SECOND + cookie, cookie, TW_ESTABLISHED, TW_CLOSE_WAIT);
+	filter.states = TW_STATE_BIT(TW_CLOSE_WAIT);
+	for (int by_age = 0; by_age <= 1; by_age++) {
+		filter.by_age = by_age;
+		f->text.length = 0;
+		start(f, &filter);
+		assert_int_equal(finish(f, 4096), 0);
+		expect(f, cookies, ARRAY_SIZE(cookies));
+		walk_source.free(TAKE_PTR(f->walk));
+	}
+}
+
 static void test_abandoned_walk_lets_the_table_go_on(void **state)
 {
 	struct filter filter = FILTER_INIT;
@@ -439,6 +463,7 @@ int main(void)
 		WALK_TEST(test_gone_meanwhile_is_left_out),
 		WALK_TEST(test_new_meanwhile_is_left_out),
 		WALK_TEST(test_rests_while_nothing_passes),
+		WALK_TEST(test_other_states_cost_nothing),
 		WALK_TEST(test_abandoned_walk_lets_the_table_go_on),
 	};
 
