@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
 import resource
 import select
@@ -15,6 +16,7 @@ import sys
 
 import pytest
 
+from daemon import TCPWATCHCTL
 from netns import HERE
 from oracle import assert_right_when_quiet, counts, sockets, wait_for
 
@@ -418,36 +420,119 @@ def test_two_containers(daemon, make_netns):
             program.process.wait()
 
 
-def test_hostile_names(daemon, netns):
-    """Whatever a process and its control group are called, the answers are whole JSON and whole metrics."""
-    names = ['tw"quote\\', "tw\x1b[31mred", "tw\udcff\udc80", "twé".ljust(100, "x"), "tw test", "tw{}[]',"]
-    deep = "/".join(["twdeep"] + ["d" * 250] * 3)
+def hostile_parts(length):
+    """Names of directories, one in another, that together are so many bytes long."""
+    parts = ["twdeep"]
+    left = length - len(parts[0])
+    while left:
+        size = 1 + min(250, left - 1 if left <= 251 else left - 3)
+        parts.append(os.fsdecode((b'd"\\\x1b\xff' * 50)[:size - 1]))
+        left -= size
+    assert len(os.fsencode("/".join(parts))) == length
+    return parts
+
+
+@contextlib.contextmanager
+def deep_cgroup(parts):
+    """A control group that may be deeper than a path can be long; gives a path that leads there."""
     with contextlib.ExitStack() as stack:
-        groups = [stack.enter_context(cgroup(name)) for name in [*names, deep]]
-        programs = [Program(netns, "hostile", HOSTILE.hex(), prefix=within(group)) for group in groups]
-        for program, group in zip(programs, groups):
+        fds = [os.open(CGROUPS, os.O_RDONLY)]
+        stack.callback(os.close, fds[0])
+        for part in parts:
+            os.mkdir(part, dir_fd=fds[-1])
+            stack.callback(os.rmdir, part, dir_fd=fds[-1])
+            fds.append(os.open(part, os.O_RDONLY, dir_fd=fds[-1]))
+            stack.callback(os.close, fds[-1])
+        group = pathlib.Path(f"/proc/{os.getpid()}/fd/{fds[-1]}")
+        yield group
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), 10, "the control group to be empty")
+
+
+def as_told(name):
+    """As the daemon tells of it."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def label(path):
+    """As top and the metrics have it: cut to 255 bytes, whole characters only."""
+    return as_told(path).encode()[:255].decode("utf-8", "ignore")
+
+
+def unescaped(value):
+    return re.sub(r"\\(.)", lambda match: {"n": "\n"}.get(match[1], match[1]), value)
+
+
+def series(page):
+    """The owners that have series of their own."""
+    return {unescaped(dict(labels)["owner"]) for name, labels in page if name == "tcpwatch_owner_connections"}
+
+
+def ctl(daemon, *arguments):
+    out = subprocess.run(
+        [TCPWATCHCTL, "--socket", daemon.socket, *arguments], stdout=subprocess.PIPE, check=True, timeout=30).stdout
+    assert not re.search("[^ -~\n\xa0-\U0010ffff]", out.decode())
+    return out.decode()
+
+
+def on_a_terminal(daemon, *arguments):
+    """What it writes to one, without the colours that are its own."""
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [TCPWATCHCTL, "--socket", daemon.socket, *arguments], stdin=slave, stdout=slave, stderr=slave,
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": ""})
+        os.close(slave)
+        out = b""
+        with contextlib.suppress(OSError):  # EIO: the program has ended
+            while part := screen.read(65536):
+                out += part
+        assert process.wait() == 0
+    assert b"\x1b[1m" in out and HOSTILE[4:9] not in out  # its head, and the colour that is not its own
+    return re.sub(rb"\x1b\[[0-9]+m", b"", out)
+
+
+def test_hostile_names(make_daemon, netns):
+    """Whatever a process and its control group are called, and however deep that is, all answers are whole."""
+    names = ['tw"quote\\', "tw\x1b[31mred", "tw\udcff\udc80", "twé".ljust(100, "x"), "tw test", "tw{}[]',"]
+    deep = hostile_parts(4094)  # PATH_MAX has room for these, a slash before them, and a NUL
+    paths = ["/" + name for name in [*names, "/".join(deep)]]
+    daemon = make_daemon(metrics={"top": 100}).start()
+    with contextlib.ExitStack() as stack:
+        groups = [stack.enter_context(cgroup(name)) for name in names]
+        groups.append(stack.enter_context(deep_cgroup(deep)))
+        # in the root, and in one whose path is too long to be known, it is the process that names its connections
+        groups += [pathlib.Path(CGROUPS), stack.enter_context(deep_cgroup([deep[0] + "er", *deep[1:], "x" * 9]))]
+        comms = [HOSTILE] * len(paths) + [HOSTILE, b"sshd.service"]
+        programs = [Program(netns, "hostile", comm.hex(), prefix=within(group))
+                    for group, comm in zip(groups, comms)]
+        for program in programs:
             program.connect(1)
             program.step()
-            wait_for(lambda: all(r["owner"]["cgroup"] for r in program.rows(daemon)), 15,
+        for program, comm, path in zip(programs, comms, [*paths, "/", None]):
+            expected = path and as_told(path)
+            wait_for(lambda: all(r["owner"]["cgroup"] == expected for r in program.rows(daemon)), 15,
                      lambda: program.rows(daemon))
-            path = "/" + str(group.relative_to(CGROUPS))
-            expected = os.fsencode(path).decode("utf-8", "replace")
             for row in program.rows(daemon):
-                assert row["owner"]["cgroup"] == expected
-                assert row["owner"]["comm"] == HOSTILE.decode("utf-8", "replace")
-        daemon.metrics()
-        listed = daemon_list(daemon)
-        assert "\x1b" not in listed and len(listed.splitlines()) > 2 * len(programs)
+                assert row["owner"]["comm"] == comm.decode("utf-8", "replace")
+        keys = {*map(label, paths), HOSTILE.decode("utf-8", "replace"), "[sshd.service]"}
+        assert len(keys) == len(programs) and max(len(key.encode()) for key in keys) > 250
+        page = daemon.metrics()
+        assert keys <= series(page)
+        check = subprocess.run(
+            ["promtool", "check", "metrics"], input=page.text.encode(), capture_output=True, timeout=30)
+        assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
+        rows = [json.loads(line) for line in ctl(daemon, "--json", "top", "--limit", "1000").splitlines()]
+        assert keys <= {row["key"] for row in rows}
+        rows = [json.loads(line) for line in ctl(daemon, "--json", "list").splitlines()]
+        assert set(map(as_told, paths)) <= {row["owner"]["cgroup"] for row in rows}
+        for key in keys:
+            assert daemon.connections(netns=netns.inum, owner=key), key
+        for command in (["list"], ["top", "--limit", "1000"]):
+            assert len(ctl(daemon, *command).splitlines()) > len(programs)
+            assert not re.search(rb"[^ -~\r\n]", on_a_terminal(daemon, *command))
         for program in programs:
             program.process.kill()
             program.process.wait()
-
-
-def daemon_list(daemon):
-    from daemon import TCPWATCHCTL
-    return subprocess.run(
-        [TCPWATCHCTL, "--socket", daemon.socket, "list"], stdout=subprocess.PIPE, check=True, timeout=30
-    ).stdout.decode()
 
 
 def test_a_group_that_is_gone(daemon, netns):
