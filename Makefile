@@ -156,11 +156,11 @@ run: ## install what a build takes, build, and run the daemon in the foreground 
 # The tests. Each suite ends with a line of its own that counts; nothing is written outside .output/ and /tmp.
 run_pytest := PYTHONDONTWRITEBYTECODE=1 PATH="$$PATH:/usr/sbin:/sbin:$(CURDIR)/.output/tools/usr/bin" \
 	$(PYTHON) -m pytest -q -rs -p no:cacheprovider
-suites := tree unit replay system packages
+suites := tree unit replay system packages vm
 
-check: ## install what testing takes, build, and run every suite but check-vm (root)
+check: ## install what testing takes, build, and run every suite (root)
 	[ "$$(id -u)" = 0 ] || { echo 'the tests make network namespaces and load BPF: sudo make check' >&2; exit 1; }
-	packaging/install-deps build test package
+	packaging/install-deps build test package vm
 	+$(MAKE) --no-print-directory all
 	+failed=; for suite in $(suites); do \
 		echo "== check-$$suite"; \
@@ -194,7 +194,7 @@ check-packages: ## build the packages twice and look at them: the same bytes, ri
 	packaging/install-deps build package
 	$(PYTHON) -B tests/check/packages.py
 
-check-vm: $(programs) $(OUT)/tests/bench/flood ## the same on other kernels, and the package under systemd, in virtual machines (root; SELECTION=core for the short way, KERNELS="6.1 service")
+check-vm: $(programs) $(OUT)/tests/bench/flood ## the same on other kernels, and the package under systemd, in virtual machines (root; KERNELS="6.1 service"; SELECTION=whole for all tests)
 	packaging/install-deps package vm
 	tests/vm/run $(if $(SELECTION),--selection $(SELECTION)) $(if $(TESTS),--tests "$(TESTS)") $(KERNELS)
 

@@ -69,7 +69,7 @@ def debian(vm, kind="", packages=PACKAGES, unused=UNUSED):
     shutil.rmtree(directory, ignore_errors=True)
     command(
         "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
-        '--aptopt=Acquire::Languages "none"', name, directory, suite.source())
+        '--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "3"', name, directory, suite.source())
     left_out = {directory / path for path in unused}
     write(archive, lambda a: a.add_tree(".", directory, lambda path: path not in left_out))
     shutil.rmtree(directory)
