@@ -212,7 +212,11 @@ enum sock_flags {
 
 #define AF_INET 2
 #define AF_INET6 10
+#define IPPROTO_HOPOPTS 0
 #define IPPROTO_TCP 6
+#define IPPROTO_ROUTING 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_DSTOPTS 60
 #define IPPROTO_MPTCP 262
 #define SOCK_STREAM 1
 #define RLIMIT_NOFILE 7

@@ -15,6 +15,8 @@ char LICENSE[] SEC("license") = "GPL";
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define TCP_HEADER 20
+#define EXTENSIONS_MAX 4 /* headers of IPv6 (RFC 8200) that are followed: one of each kind */
+#define EXTENSION_UNIT 8 /* bytes, in which their length is told */
 /* Of a TCP header as words in network byte order: the ports, and the flags with the window. */
 #define PORTS 0
 #define FLAGS 3
@@ -126,15 +128,57 @@ static __always_inline __u32 in_one_piece(const struct sk_buff *skb)
 	return skb->len - skb->data_len;
 }
 
-/* A segment behind IP options, which nobody needs and a flood may well have, or in pieces. */
-static __always_inline void take_copy(struct bpf_nf_ctx *ctx, __u32 offset, __u64 prefix,
-				      __u32 family)
+/* Those that TCP may stand behind when the packet has come this far. */
+static __always_inline _Bool is_extension(__u8 header)
+{
+	return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING ||
+	       header == IPPROTO_FRAGMENT || header == IPPROTO_DSTOPTS;
+}
+
+/*
+ * Whether what stands behind the header, of which these are the first bytes, is for this host and
+ * there at all: the packet is not to be sent on from here, and is the first fragment or the only
+ * one. (IPv6 puts fragments together after LOCAL_IN, unlike IPv4.)
+ */
+static __always_inline _Bool leads_on(__u8 header, const __u8 bytes[4])
+{
+	if (header == IPPROTO_ROUTING)
+		return !bytes[3]; /* segments left */
+	if (header == IPPROTO_FRAGMENT)
+		return !bytes[2] && bytes[3] < 8; /* the offset, above three bits of flags */
+	return 1;
+}
+
+/* Where TCP begins; header: the first of those that stand from the offset on. 0: nowhere. */
+static __always_inline __u32 find_tcp(const struct bpf_dynptr *packet, __u8 header, __u32 offset)
+{
+	for (int i = 0; i < EXTENSIONS_MAX && is_extension(header); i++) {
+		__u8 buffer[4];
+		const __u8 *bytes = bpf_dynptr_slice(packet, offset, buffer, sizeof(buffer));
+
+		if (!bytes || !leads_on(header, bytes))
+			return 0;
+		offset += EXTENSION_UNIT;
+		if (header != IPPROTO_FRAGMENT)
+			offset += bytes[1] * EXTENSION_UNIT;
+		header = bytes[0];
+	}
+	return header == IPPROTO_TCP ? offset : 0;
+}
+
+/* A segment behind IP options or extension headers, which nobody needs and a flood may well have,
+ * or in pieces. header: what stands at the offset. */
+static __always_inline void take_copy(struct bpf_nf_ctx *ctx, __u8 header, __u32 offset,
+				      __u64 prefix, __u32 family)
 {
 	__be32 buffer[TCP_HEADER / sizeof(__be32)];
 	struct bpf_dynptr packet;
 	const __be32 *tcp;
 
 	if (bpf_dynptr_from_skb(ctx->skb, 0, &packet))
+		return;
+	offset = find_tcp(&packet, header, offset);
+	if (!offset)
 		return;
 	tcp = bpf_dynptr_slice(&packet, offset, buffer, sizeof(buffer));
 	if (tcp)
@@ -157,7 +201,7 @@ int local_in_ipv4(struct bpf_nf_ctx *ctx)
 	size = BPF_CORE_READ_BITFIELD(ip, ihl) * 4;
 	source = ip->saddr & bpf_htonl(0xffffff00);
 	if (size != IPV4_HEADER || in_one_piece(skb) < IPV4_HEADER + TCP_HEADER) {
-		take_copy(ctx, size, source, AF_INET);
+		take_copy(ctx, IPPROTO_TCP, size, source, AF_INET);
 		return NF_ACCEPT;
 	}
 	tcp = CAST(skb->data + IPV4_HEADER, union tcp_word_hdr);
@@ -176,12 +220,12 @@ int local_in_ipv6(struct bpf_nf_ctx *ctx)
 		__u64 prefix;
 	} source;
 
-	if (ip->nexthdr != IPPROTO_TCP) /* extension headers before TCP are not followed */
+	if (ip->nexthdr != IPPROTO_TCP && !is_extension(ip->nexthdr))
 		return NF_ACCEPT;
 	source.words[0] = ip->saddr.in6_u.u6_addr32[0];
 	source.words[1] = ip->saddr.in6_u.u6_addr32[1];
-	if (in_one_piece(skb) < IPV6_HEADER + TCP_HEADER) {
-		take_copy(ctx, IPV6_HEADER, source.prefix, AF_INET6);
+	if (ip->nexthdr != IPPROTO_TCP || in_one_piece(skb) < IPV6_HEADER + TCP_HEADER) {
+		take_copy(ctx, ip->nexthdr, IPV6_HEADER, source.prefix, AF_INET6);
 		return NF_ACCEPT;
 	}
 	tcp = CAST(skb->data + IPV6_HEADER, union tcp_word_hdr);

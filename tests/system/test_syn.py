@@ -108,6 +108,71 @@ def test_with_ip_options(counting, netns):
     assert_received(counting, netns, listener, 3)
 
 
+PADDING = bytes([1, 4, 0, 0, 0, 0])  # one option of IPv6, with which a header has eight bytes
+
+
+@pytest.mark.parametrize("options", [
+    {socket.IPV6_HOPOPTS: bytes([0, 0]) + PADDING},
+    {socket.IPV6_DSTOPTS: bytes([0, 1, 0x1e, 12]) + bytes(12)},
+    {socket.IPV6_HOPOPTS: bytes([0, 0]) + PADDING, socket.IPV6_DSTOPTS: bytes([0, 0]) + PADDING},
+], ids=["hop-by-hop", "destination", "both"])
+def test_with_extension_headers(counting, netns, options):
+    """Between the IPv6 header and the segment."""
+    listener = netns.listener(socket.AF_INET6)
+    await_counting(counting, netns, listener)
+    for _ in range(3):
+        client = netns.open_socket(socket.AF_INET6)
+        for option, value in options.items():
+            client.setsockopt(socket.IPPROTO_IPV6, option, value)
+        client.connect(listener.getsockname())
+    assert_received(counting, netns, listener, 3)
+
+
+OPTIONS = (60, PADDING)                       # destination options; the number is the header's own
+ROUTED = (43, bytes([0, 0, 0, 0, 0, 0]))      # a routing header that has led here,
+TO_ROUTE = (43, bytes([0, 1, 0, 0, 0, 0]))    # and one that leads elsewhere
+WHOLE = (44, bytes([0, 0, 0, 0, 0, 7]))       # a fragment that is all there is,
+LATER = (44, bytes([0, 8, 0, 0, 0, 7]))       # and one that is not the first
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def syn_behind(headers, source, target, port):
+    """A SYN from an address that nobody has, behind extension headers of eight bytes."""
+    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, target)
+    segment = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    correct = checksum(ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP) + segment)
+    packet = segment[:16] + struct.pack("!H", correct) + segment[18:]
+    follows = socket.IPPROTO_TCP
+    for number, body in reversed(headers):
+        packet = bytes([follows, 0]) + body + packet
+        follows = number
+    return struct.pack("!IHBB", 6 << 28, len(packet), follows, 64) + ends + packet
+
+
+@pytest.mark.parametrize("headers, is_one", [
+    ([OPTIONS] * 4, True), ([OPTIONS] * 5, False), ([WHOLE, OPTIONS], True), ([ROUTED, OPTIONS], True),
+    ([LATER], False), ([TO_ROUTE], False)],
+    ids=["four", "five", "whole", "routed", "later", "to_route"])
+def test_behind_extension_headers(counting, ends, headers, is_one):
+    """As many as are followed, of the kinds that the kernel takes a SYN behind."""
+    netns, sender = ends
+    listener = target(netns, counting, socket.AF_INET6)
+    address, port = listener.getsockname()[:2]
+    with sender.inside():
+        raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    with raw:
+        for number in range(10):
+            raw.sendto(syn_behind(headers, f"2001:db8::{number + 1}", address, port), (address, 0))
+    sender.flood(listener, count=1).wait()  # what came before it has been counted
+    wait_for(lambda: row_of(counting, netns, listener)["syn_queue"] == (1 if headers[0] in (LATER, TO_ROUTE) else 11), 5)
+    assert_received(counting, netns, listener, 11 if is_one else 1)
+
+
 def test_cookies_for_all(counting, ends):
     """tcp_syncookies = 2: the queue says nothing, the count all."""
     netns, sender = ends
