@@ -10,18 +10,25 @@ import time
 import pytest
 
 from netns import VETH, route_back, veth
-from oracle import assert_right_when_quiet, counts, wait_for
+from oracle import assert_right_when_quiet, counts, kernel_before, wait_for
+from test_doctor import advice
 from test_half_open import half_open
 from test_listeners import assert_listeners, row_of
 
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 
 
+def assert_counting(daemon):
+    """Kernels before 6.4 have no BPF netfilter programs; on all others a daemon that counts nothing is broken."""
+    if kernel_before(6, 4):
+        pytest.skip("this kernel has no BPF netfilter programs")
+    assert daemon.status()["syn_accounting"], daemon.text()
+
+
 @pytest.fixture
 def counting(daemon):
-    """A daemon that counts SYNs; kernels before 6.4 cannot."""
-    if not daemon.status()["syn_accounting"]:
-        pytest.skip("this kernel has no BPF netfilter programs")
+    """A daemon that counts SYNs."""
+    assert_counting(daemon)
     return daemon
 
 
@@ -257,8 +264,7 @@ def own(make_daemon, ends):
     daemon = make_daemon(netns=ends[0], namespaces="host", metrics={"top": 2})
     with ends[0].inside():
         daemon.start()
-        if not daemon.status()["syn_accounting"]:
-            pytest.skip("this kernel has no BPF netfilter programs")
+        assert_counting(daemon)
         yield daemon
 
 
@@ -464,7 +470,7 @@ def test_counters(make_daemon, ends):
 def test_counters_stay_when_a_namespace_goes(daemon, ends):
     netns, sender = ends
     netns.sysctl("net.ipv4.tcp_syncookies", 2)
-    listener = target(netns, daemon if daemon.status()["syn_accounting"] else None)
+    listener = target(netns, None if kernel_before(6, 4) else daemon)
     wait_for(lambda: daemon.listeners(netns=netns.inum), 5)
     time.sleep(1.2)
     before = told_counters(daemon)["SyncookiesSent"]
@@ -540,8 +546,7 @@ def test_gone_with_the_daemon(make_daemon, ends):
     """One that was killed is no hindrance to the next."""
     netns, sender = ends
     daemon = make_daemon().start()
-    if not daemon.status()["syn_accounting"]:
-        pytest.skip("this kernel has no BPF netfilter programs")
+    assert_counting(daemon)
     target(netns, daemon)
     daemon.kill()
     daemon.start()
@@ -554,8 +559,7 @@ def test_two_daemons(make_daemon, ends):
     """Each has its hooks, and each counts all."""
     netns, sender = ends
     daemons = [make_daemon().start() for _ in range(2)]
-    if not daemons[0].status()["syn_accounting"]:
-        pytest.skip("this kernel has no BPF netfilter programs")
+    assert_counting(daemons[0])
     listener = target(netns, daemons[0])
     await_counting(daemons[1], netns, listener)
     sent = sender.flood(listener, count=300).wait()
@@ -565,6 +569,36 @@ def test_two_daemons(make_daemon, ends):
     daemons[0].stop()
     sent += sender.flood(listener, count=200).wait()
     assert_received(daemons[1], netns, listener, sent)
+
+
+@pytest.mark.skipif(not kernel_before(6, 4), reason="this kernel has BPF netfilter programs")
+def test_before_6_4(make_daemon, ends):
+    """It says once that SYNs are not counted, tells them as not known, and cookies and drops all the same."""
+    netns, sender = ends
+    netns.sysctl("net.ipv4.tcp_syncookies", 2)
+    daemon = make_daemon(netns=netns, namespaces="host")
+    with netns.inside():
+        daemon.start()
+        time.sleep(1.5)  # it looks once a second, and tells what came since it first did
+        before, told = netstat(netns), told_counters(daemon)
+        listener = target(netns)
+        flood = sender.flood(listener, seconds=4, rate=500)
+        wait_for(lambda: daemon.listeners() and row_of(daemon, netns, listener)["cookies_sent_rate"], 5)
+        row = row_of(daemon, netns, listener)
+        assert (row["syn_received_total"], row["syn_rate"]) == (None, None)
+        sent = flood.wait()
+        assert netstat(netns)["SyncookiesSent"] - before["SyncookiesSent"] == sent
+        wait_for(lambda: told_counters(daemon)["SyncookiesSent"] - told["SyncookiesSent"] == sent, 5,
+                 lambda: told_counters(daemon))
+        status = daemon.status()
+        assert (status["mode"], status["syn_accounting"]) == ("ebpf", False)
+        assert status["syn"]["rate"] is None and status["syn"]["top_prefix"] is None
+        metrics = daemon.metrics()
+        assert metrics.sum("tcpwatch_mode", mode="ebpf") == 1 and metrics.sum("tcpwatch_syn_accounting") == 0
+        assert metrics.sum("tcpwatch_syn_received_total") == 0
+        assert advice(daemon, "tcpwatch SYN accounting")["value"] == "off"
+        assert sum("SYNs are not counted" in text for _, text in daemon.messages()) == 1
+        assert_right_when_quiet(daemon, netns)
 
 
 # A flood.
