@@ -218,6 +218,7 @@ static void refresh(void *userdata)
 		d->status.programs[i] = (struct serve_program){
 			.name = costs[i].program, .run_ns = costs[i].run_ns, .runs = costs[i].runs};
 	fill_sinks(&d->status, d->sinks);
+	d->status.syn_accounting = sources_counting_syns(d->sources);
 }
 
 static void read_limits(void *userdata)
@@ -226,10 +227,13 @@ static void read_limits(void *userdata)
 	const struct namespaces *namespaces = sources_namespaces(d->sources);
 
 	sources_limits(d->sources);
-	d->status.namespaces = d->status.namespaces_shut = 0;
+	d->status.namespaces = d->status.namespaces_shut = d->status.namespaces_unhooked = 0;
 	for (size_t i = 0; i < namespaces_count(namespaces); i++) {
 		int error = namespaces_at(namespaces, i)->error;
+		int hook_error = namespaces_at(namespaces, i)->files.hook_error;
 
+		d->status.namespaces_unhooked += !!hook_error;
+		d->status.hook_error = hook_error ? hook_error : d->status.hook_error;
 		d->status.namespaces += !error;
 		if (!error || error == -EINPROGRESS)
 			continue;
@@ -538,7 +542,6 @@ static int open_sources(struct tcpwatchd *d, struct opener *opener)
 	if (error < 0)
 		return error;
 	d->status.mode = sources_following(d->sources) ? "ebpf" : "diag";
-	d->status.syn_accounting = sources_counting_syns(d->sources);
 	if (*reason && d->settings->mode == SETTINGS_MODE_EBPF) {
 		log_error("mode = ebpf: %s", reason);
 		return -EOPNOTSUPP;

@@ -115,7 +115,12 @@ static void on_syns(struct model *m, const struct serve_status *status, struct d
 {
 	(void)m;
 	snprintf(row->value, sizeof(row->value), "%s", status->syn_accounting ? "on" : "off");
-	if (!status->syn_accounting)
+	if (status->namespaces_unhooked)
+		doctor_say(row, DOCTOR_WARNING,
+			   "In %zu network namespaces SYNs are not counted, as the program cannot "
+			   "be hooked in (%s; see the log).",
+			   status->namespaces_unhooked, strerror(-status->hook_error));
+	else if (!status->syn_accounting)
 		doctor_say(
 			row, DOCTOR_NOTE,
 			"SYNs are not counted (see the log's beginning, or syn_accounting): a "

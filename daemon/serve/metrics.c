@@ -546,7 +546,8 @@ static const struct family families[] = {
 	 "The backlog, which is the limit of either queue, likewise.", emit_listeners, NULL,
 	 offsetof(struct listener_port, backlog)},
 	{"tcpwatch_syn_accounting", EXPOSITION_GAUGE, "",
-	 "1 when SYNs and RSTs are counted, 0 when the kernel cannot, or shall not.",
+	 "1 when SYNs and RSTs are counted, 0 when the kernel cannot, or shall not, or takes no "
+	 "hook.",
 	 emit_syn_accounting, NULL, 0},
 	{"tcpwatch_syn_received", EXPOSITION_COUNTER, "",
 	 "SYNs that arrived for a port, in all network namespaces.", emit_segments, NULL,

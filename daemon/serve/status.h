@@ -50,17 +50,19 @@ struct serve_status {
 	const struct alerts *alerts; /* NULL: there are none */
 	const char *mode;            /* "ebpf" or "diag" */
 	char mode_reason[256]; /* why it is "diag" though "ebpf" was tried, one sentence; else "" */
-	bool syn_accounting;   /* SYNs are counted */
+	bool syn_accounting;   /* SYNs are counted, in one namespace at least */
 	/* Transitions are followed, but the kernel had no memory for BPF to list the listeners:
 	 * they and half-open connections come from dumps. */
 	bool listeners_polled;
-	uint32_t netns;         /* the daemon's own, by its inode number; 0: not known */
-	size_t namespaces;      /* whose sockets are counted */
-	size_t namespaces_shut; /* that cannot be entered */
-	int namespaces_error;   /* why not, a negative errno */
-	char kernel[65];        /* release, of uname(2) */
-	uint64_t start_ns;      /* CLOCK_MONOTONIC */
-	uint64_t start_unix_ns; /* CLOCK_REALTIME */
+	uint32_t netns;             /* the daemon's own, by its inode number; 0: not known */
+	size_t namespaces;          /* whose sockets are counted */
+	size_t namespaces_shut;     /* that cannot be entered */
+	int namespaces_error;       /* why not, a negative errno */
+	size_t namespaces_unhooked; /* where SYNs should be counted, and cannot */
+	int hook_error;             /* why not, a negative errno */
+	char kernel[65];            /* release, of uname(2) */
+	uint64_t start_ns;          /* CLOCK_MONOTONIC */
+	uint64_t start_unix_ns;     /* CLOCK_REALTIME */
 
 	uint64_t resyncs[RESYNC_CAUSE_COUNT];
 	enum resync_cause last_cause;

@@ -17,13 +17,6 @@
 #define PF_IPV6 10      /* NFPROTO_IPV6 */
 #define HOOK_LOCAL_IN 1 /* NF_INET_LOCAL_IN */
 
-/*
- * Before all rules (NF_IP_PRI_RAW is -300), as what they drop has arrived too. No two BPF programs
- * may have the same priority: the next one is for another tcpwatchd.
- */
-#define HOOK_PRIORITY_FIRST (-399)
-#define HOOK_PRIORITY_LAST (-384)
-
 size_t opener_files_count(const struct opener_files *files)
 {
 	const int *fds = &files->diag;
@@ -51,6 +44,11 @@ void opener_sysctls_close(struct opener_files *files)
 	}
 }
 
+bool opener_files_hooked(const struct opener_files *files)
+{
+	return files->hooks[0] >= 0;
+}
+
 static int hook(int program, uint32_t family, int32_t priority)
 {
 	/* union bpf_attr, link_create, with the part for netfilter */
@@ -72,20 +70,29 @@ static int hook(int program, uint32_t family, int32_t priority)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+static void unhook(int hooks[OPENER_HOOKS])
+{
+	for (size_t i = 0; i < OPENER_HOOKS; i++) {
+		close_p(&hooks[i]);
+		hooks[i] = -1;
+	}
+}
+
 static void hook_here(const int programs[OPENER_HOOKS], struct opener_files *files)
 {
 	static const uint32_t families[] = {
 		[OPENER_HOOK_IPV4] = PF_IPV4, [OPENER_HOOK_IPV6] = PF_IPV6};
 
 	for (size_t i = 0; i < OPENER_HOOKS; i++) {
-		int32_t priority = HOOK_PRIORITY_FIRST;
+		int32_t priority = OPENER_PRIORITY_FIRST;
 
 		do
 			files->hooks[i] = hook(programs[i], families[i], priority);
-		while (files->hooks[i] == -EBUSY && ++priority <= HOOK_PRIORITY_LAST);
+		while (files->hooks[i] == -EBUSY && ++priority <= OPENER_PRIORITY_LAST);
 		if (files->hooks[i] < 0) {
 			files->hook_error = files->hooks[i];
-			files->hooks[i] = -1;
+			unhook(files->hooks);
+			return;
 		}
 	}
 }

@@ -12,6 +12,13 @@
 
 #include <tcpwatch/record.h>
 
+/*
+ * Of the hooks: before all rules (NF_IP_PRI_RAW is -300), as what they drop has arrived too. No two
+ * BPF programs may have the same priority: the next one is for another tcpwatchd.
+ */
+#define OPENER_PRIORITY_FIRST (-399)
+#define OPENER_PRIORITY_LAST (-384)
+
 enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
 
 /* Each stays bound to its namespace, and keeps it alive until it is closed. */
@@ -23,8 +30,9 @@ struct opener_files {
 	int snmp;      /* /proc/net/snmp */
 	int netstat;   /* /proc/net/netstat */
 	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
-	int hooks[OPENER_HOOKS];      /* links of the netfilter programs; -1 where there is none */
-	int hook_error;               /* why there is none, a negative errno; 0: none was wanted */
+	/* links of the netfilter programs: both, or -1, as half of what comes would pass for all */
+	int hooks[OPENER_HOOKS];
+	int hook_error; /* why not, a negative errno; 0: they are there, or were not wanted */
 };
 
 #define OPENER_FILES_NONE                                                                        \
@@ -45,5 +53,7 @@ int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener
 size_t opener_files_count(const struct opener_files *files);
 void opener_files_close(struct opener_files *files);
 void opener_sysctls_close(struct opener_files *files);
+/* Whether the programs are hooked in. */
+bool opener_files_hooked(const struct opener_files *files);
 
 #endif

@@ -38,7 +38,7 @@ struct sources {
 	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
-	bool told_too_many;
+	bool told_too_many, told_unhooked;
 	uint64_t scan_next_ns, scan_now_ns; /* not before */
 	uint64_t window_ns;                 /* when the window of sources that goes on began */
 	uint64_t ports_ns;                  /* when the ports were last read */
@@ -132,6 +132,37 @@ static void warn_of_too_many(struct sources *s, enum namespaces_limit limit)
 	s->told_too_many = true;
 }
 
+/* Once likewise. A hook that is refused is not tried again while the namespace is there. */
+static void warn_of_unhooked(struct sources *s)
+{
+	const struct namespace *first = NULL;
+	char reason[128];
+	size_t count = 0;
+
+	if (!s->syn || s->told_unhooked)
+		return;
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
+		const struct namespace *n = namespaces_at(s->namespaces, i);
+
+		if (!n->files.hook_error)
+			continue;
+		first = first ? first : n;
+		count++;
+	}
+	if (!first)
+		return;
+	s->told_unhooked = true;
+	if (first->files.hook_error == -EBUSY)
+		snprintf(reason, sizeof(reason), "others hold the priorities %d to %d",
+			 OPENER_PRIORITY_FIRST, OPENER_PRIORITY_LAST);
+	else
+		snprintf(reason, sizeof(reason), "%s", strerror(-first->files.hook_error));
+	log_warning("SYNs are not counted in %zu network namespaces, the first net:[%u]: the "
+		    "netfilter program cannot be hooked in (%s); tcpwatchctl doctor says how many "
+		    "they are later",
+		    count, first->inum, reason);
+}
+
 static int open_namespaces(struct sources *s)
 {
 	int programs[OPENER_HOOKS], error;
@@ -149,6 +180,7 @@ static int open_namespaces(struct sources *s)
 		log_warning("the network namespaces are not all open yet: %s; the others follow",
 			    strerror(-error));
 	warn_of_unreachable(s);
+	warn_of_unhooked(s);
 	return 0;
 }
 
@@ -209,7 +241,12 @@ bool sources_blind(const struct sources *s)
 
 bool sources_counting_syns(const struct sources *s)
 {
-	return s->syn;
+	if (!s->syn)
+		return false;
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
+		if (opener_files_hooked(&namespaces_at(s->namespaces, i)->files))
+			return true;
+	return false;
 }
 
 bool sources_listing(const struct sources *s)
@@ -392,7 +429,9 @@ void sources_look(struct sources *s)
 
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)
 {
-	if (!s->syn)
+	const struct namespace *n = namespaces_find(s->namespaces, netns);
+
+	if (!s->syn || !n || !opener_files_hooked(&n->files))
 		return;
 	syn_add(s->syn, netns, port);
 	s->ports_changed = true;
@@ -472,6 +511,7 @@ int sources_receive(struct sources *s)
 		s->scan_now = true; /* another process may lead there */
 	if (news.scanned)
 		end_scan(s, news.cost_ns);
+	warn_of_unhooked(s);
 	return error;
 }
 

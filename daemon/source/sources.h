@@ -45,7 +45,7 @@ struct sources *sources_free(struct sources *s);
 
 /* Whether transitions are followed; else dumps are all there is. */
 bool sources_following(const struct sources *s);
-/* Whether SYNs are counted. */
+/* Whether SYNs are counted, in one namespace at least. */
 bool sources_counting_syns(const struct sources *s);
 /* Whether transitions are followed, but the kernel refuses to tell of listeners and maps. */
 bool sources_blind(const struct sources *s);
@@ -67,7 +67,7 @@ void sources_count(struct sources *s);
 void sources_look(struct sources *s);
 /* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */
 void sources_limits(struct sources *s);
-/* Counts the SYNs for a port from now on. */
+/* Counts the SYNs for a port from now on, if its namespace has the hooks: then it is told. */
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
 /* Not any more: TW_RECORD_PORT_GONE. */
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SYNs and RSTs counted where they arrive, whence they come, and what the kernel says of cookies and drops."""
 
+import contextlib
 import os
 import re
 import socket
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from hook import occupied
 from netns import VETH, route_back, veth
 from oracle import assert_right_when_quiet, counts, kernel_before, wait_for
 from test_doctor import advice
@@ -569,6 +571,47 @@ def test_two_daemons(make_daemon, ends):
     daemons[0].stop()
     sent += sender.flood(listener, count=200).wait()
     assert_received(daemons[1], netns, listener, sent)
+
+
+@FAMILIES
+def test_refused(make_daemon, make_netns, family):
+    """Where others hold all its priorities SYNs are not told as none, and it is said so once."""
+    if kernel_before(6, 4):
+        pytest.skip("this kernel has no BPF netfilter programs")
+    free, *shut = [make_netns() for _ in range(3)]
+    listeners = {space: space.listener() for space in (free, *shut)}
+    with contextlib.ExitStack() as stack:
+        for space in shut:
+            stack.enter_context(occupied(space, family))
+        daemon = make_daemon()
+        daemon.expect(r"SYNs are not counted in 2 network namespaces.*\(others hold the priorities -399 to -384\)")
+        daemon.start()
+    await_counting(daemon, free, listeners[free])
+    for space, listener in listeners.items():
+        for _ in range(3):
+            space.pair(listener)
+    assert_received(daemon, free, listeners[free], 3)
+    for space in shut:
+        row = row_of(daemon, space, listeners[space])
+        assert (row["syn_received_total"], row["syn_rate"]) == (None, None)
+    assert daemon.status()["syn_accounting"] is True
+    row = advice(daemon, "tcpwatch SYN accounting")
+    assert row["level"] == "warning" and row["finding"].startswith("In 2 network namespaces")
+    assert sum("SYNs are not counted" in text for _, text in daemon.messages()) == 1
+
+
+def test_refused_in_its_own(make_daemon, netns):
+    """The only one that it looks at."""
+    if kernel_before(6, 4):
+        pytest.skip("this kernel has no BPF netfilter programs")
+    daemon = make_daemon(netns=netns, namespaces="host")
+    daemon.expect(rf"SYNs are not counted in 1 network namespaces, the first net:\[{netns.inum}\]")
+    with netns.inside(), occupied(netns, socket.AF_INET):
+        daemon.start()
+        status = daemon.status()
+        assert status["syn_accounting"] is False and status["syn"]["rate"] is None
+        assert hooks(daemon) == 0
+        assert daemon.metrics().sum("tcpwatch_syn_accounting") == 0
 
 
 @pytest.mark.skipif(not kernel_before(6, 4), reason="this kernel has BPF netfilter programs")

@@ -401,6 +401,10 @@ static void test_the_daemon(void **state)
 	assert_advice(c, "tcpwatch mode", DOCTOR_NOTE, NULL, "no memory for BPF");
 	c->status.syn_accounting = false;
 	assert_advice(c, "tcpwatch SYN accounting", DOCTOR_NOTE, NULL, "not counted");
+	c->status.namespaces_unhooked = 2;
+	c->status.hook_error = -EMFILE;
+	assert_advice(c, "tcpwatch SYN accounting", DOCTOR_WARNING, NULL,
+		      "In 2 network namespaces");
 	c->status.namespaces_shut = 3;
 	c->status.namespaces_error = -EPERM;
 	assert_advice(c, "tcpwatch namespaces", DOCTOR_WARNING, NULL, "3 cannot be entered");
