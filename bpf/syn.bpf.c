@@ -39,7 +39,7 @@ __u64 window = 0;
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, TW_PORTS_MAX + TW_PORT_RESTS_MAX);
 	__type(key, struct tw_port);
 	__type(value, struct tw_port_count);
 } ports SEC(".maps");

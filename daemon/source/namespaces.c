@@ -18,6 +18,7 @@
 
 /* Whoever may make namespaces can make many: each event and each scan looks for one in a list. */
 #define NAMESPACES_MAX 4096U
+_Static_assert(NAMESPACES_MAX <= TW_PORT_RESTS_MAX, "SYNs of each are counted");
 /* In which the opener may owe an answer, and say nothing: the longest scan takes seconds. Ticks and
  * not time, as that goes on while the host is suspended or the daemon stopped. */
 #define SILENT_TICKS_MAX 60U

@@ -38,10 +38,11 @@ struct sources {
 	uint64_t missing;                /* since the last drain: perhaps still on the way */
 	uint32_t last_netns;             /* of the last transition */
 	bool scan_now;
-	bool told_too_many, told_unhooked;
+	bool told_too_many, told_unhooked, told_uncounted;
 	uint64_t scan_next_ns, scan_now_ns; /* not before */
 	uint64_t window_ns;                 /* when the window of sources that goes on began */
 	uint64_t ports_ns;                  /* when the ports were last read */
+	uint64_t ports_next_ns;             /* none is added before */
 	uint64_t stirred_ns; /* when somebody last wanted to connect, or waited for it */
 	bool segments_came;  /* in the window before */
 	bool ports_changed;  /* since they were last read */
@@ -427,14 +428,37 @@ void sources_look(struct sources *s)
 	look_at_limits(s, tick.time_ns, LIMITS_NS);
 }
 
+/* Once: how many there are may change from moment to moment. */
+static void warn_of_uncounted(struct sources *s, int error)
+{
+	if (s->told_uncounted)
+		return;
+	s->told_uncounted = true;
+	if (error == -ENOSPC)
+		log_warning("there are listeners on more ports than the %d that SYNs are counted "
+			    "for one by one: what comes for the others is counted together",
+			    TW_PORTS_MAX);
+	else
+		log_warning("the kernel does not take all ports that SYNs are to be counted for: "
+			    "%s; what comes for the others is counted together, if at all",
+			    strerror(-error));
+}
+
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port)
 {
 	const struct namespace *n = namespaces_find(s->namespaces, netns);
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	int error;
 
-	if (!s->syn || !n || !opener_files_hooked(&n->files))
+	if (!s->syn || !n || !opener_files_hooked(&n->files) || now < s->ports_next_ns)
 		return;
-	syn_add(s->syn, netns, port);
-	s->ports_changed = true;
+	error = syn_add(s->syn, netns, port);
+	if (error < 0)
+		warn_of_uncounted(s, error);
+	else
+		s->ports_changed = true;
+	if (error < 0 && error != -ENOSPC)
+		s->ports_next_ns = now + QUIET_NS;
 }
 
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port)

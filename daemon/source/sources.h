@@ -67,7 +67,8 @@ void sources_count(struct sources *s);
 void sources_look(struct sources *s);
 /* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */
 void sources_limits(struct sources *s);
-/* Counts the SYNs for a port from now on, if its namespace has the hooks: then it is told. */
+/* Counts the SYNs for a port from now on, if its namespace has the hooks and the kernel has room: a
+ * port that is counted is told. To be asked for again until then; why not is logged, once. */
 void sources_add_port(struct sources *s, uint32_t netns, uint16_t port);
 /* Not any more: TW_RECORD_PORT_GONE. */
 void sources_remove_port(struct sources *s, uint32_t netns, uint16_t port);

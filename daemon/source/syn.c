@@ -19,6 +19,7 @@
 struct syn {
 	struct syn_bpf *skeleton;
 	size_t processors;
+	size_t ports;                 /* added, of those that are counted one by one */
 	struct tw_port_count *counts; /* BATCH times processors */
 	struct tw_port *keys;         /* BATCH */
 	struct tw_sources *sketches;  /* processors */
@@ -83,11 +84,13 @@ int syn_add(struct syn *s, uint32_t netns, uint16_t port)
 {
 	const struct tw_port key = {.netns = netns, .port = port};
 
+	if (port && s->ports == TW_PORTS_MAX)
+		return -ENOSPC;
 	memset(s->counts, 0, s->processors * sizeof(*s->counts));
 	if (bpf_map_update_elem(bpf_map__fd(s->skeleton->maps.ports), &key, s->counts,
-				BPF_NOEXIST) < 0 &&
-	    errno != EEXIST)
-		return -errno;
+				BPF_NOEXIST) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	s->ports += !!port;
 	return 0;
 }
 
@@ -95,8 +98,9 @@ int syn_remove(struct syn *s, uint32_t netns, uint16_t port)
 {
 	const struct tw_port key = {.netns = netns, .port = port};
 
-	if (bpf_map_delete_elem(bpf_map__fd(s->skeleton->maps.ports), &key) < 0 && errno != ENOENT)
-		return -errno;
+	if (bpf_map_delete_elem(bpf_map__fd(s->skeleton->maps.ports), &key) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	s->ports -= !!port;
 	return 0;
 }
 

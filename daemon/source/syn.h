@@ -23,8 +23,8 @@ struct syn *syn_free(struct syn *s);
 /* The programs that the opener hooks into each namespace; they stay the result's own. */
 void syn_programs(const struct syn *s, int ret[OPENER_HOOKS]);
 
-/* Counts from now on what arrives for the port; port 0: for all ports without an entry. 0, or a
- * negative errno. */
+/* Counts from now on what arrives for the port; port 0: for all ports without an entry. 0; -ENOSPC:
+ * TW_PORTS_MAX are counted, and the kernel was not asked; or another negative errno. */
 int syn_add(struct syn *s, uint32_t netns, uint16_t port);
 /* Also one that is not counted. 0, or a negative errno. */
 int syn_remove(struct syn *s, uint32_t netns, uint16_t port);

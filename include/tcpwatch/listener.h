@@ -35,6 +35,11 @@ _Static_assert(sizeof(struct tw_listener) == 80,
  * the kernel. */
 #define TW_QUEUE_TOLD 1000
 
+/* So many ports of all namespaces are counted one by one, */
+#define TW_PORTS_MAX 16384
+/* and for so many namespaces what comes for others: there is room for these whatever listens. */
+#define TW_PORT_RESTS_MAX 4096
+
 /* Segments that arrived for a local port of a namespace, a pair for each processor. */
 struct tw_port {
 	__u32 netns;

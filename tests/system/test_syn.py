@@ -6,18 +6,21 @@ import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
 
 from hook import occupied
-from netns import VETH, route_back, veth
+from netns import HERE, VETH, route_back, veth
 from oracle import assert_right_when_quiet, counts, kernel_before, wait_for
 from test_doctor import advice
 from test_half_open import half_open
 from test_listeners import assert_listeners, row_of
 
 FAMILIES = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+PORTS_MAX = 16384  # that are counted one by one
 
 
 def assert_counting(daemon):
@@ -612,6 +615,39 @@ def test_refused_in_its_own(make_daemon, netns):
         assert status["syn_accounting"] is False and status["syn"]["rate"] is None
         assert hooks(daemon) == 0
         assert daemon.metrics().sum("tcpwatch_syn_accounting") == 0
+
+
+def test_more_ports_than_are_counted(make_daemon, make_netns):
+    """The rest of a namespace that comes later is counted, and its ports once there is room; it is said once."""
+    if kernel_before(6, 4):
+        pytest.skip("this kernel has no BPF netfilter programs")
+    crowd, netns, sender = [make_netns() for _ in range(3)]
+    listening = crowd.popen(
+        sys.executable, HERE / "listening.py", PORTS_MAX + 100, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    listening.stdout.readline()
+    daemon = make_daemon()
+    daemon.expect(f"listeners on more ports than the {PORTS_MAX} that SYNs are counted for")
+    daemon.start()
+
+    def counted():
+        rows = daemon.listeners()
+        return len({(row["netns"], row["local_port"]) for row in rows if row["syn_received_total"] is not None})
+
+    wait_for(lambda: counted() == PORTS_MAX, 10, counted)
+    veth(netns, sender)
+    route_back(netns)
+    listener = target(netns)
+    wait_for(lambda: daemon.listeners(netns=netns.inum), 5)
+    time.sleep(2)
+    with daemon.scraper() as scrape:
+        before = scrape().sum("tcpwatch_syn_received_total")
+        sent = sender.flood(listener, count=5000, rate=5000).wait()
+        wait_for(lambda: scrape().sum("tcpwatch_syn_received_total") - before >= sent, 5)
+    assert received(daemon, netns, listener) is None
+    assert counted() == PORTS_MAX
+    listening.stdin.close()
+    await_counting(daemon, netns, listener)
+    assert sum("more ports" in text for _, text in daemon.messages()) == 1
 
 
 @pytest.mark.skipif(not kernel_before(6, 4), reason="this kernel has BPF netfilter programs")
