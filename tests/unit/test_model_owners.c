@@ -303,6 +303,43 @@ static void test_met(void **state)
 	assert_int_equal(pass_end(f, true), 0);
 }
 
+/* Each with a process of its own, which comes to be the bound of those that are kept with a pid. */
+static uint32_t pass_that_meets_many(struct fixture *f, uint32_t count)
+{
+	struct socket one = {.netns = HOST, .dport = 80};
+
+	pass_begin(f);
+	for (uint32_t i = 1; i <= count; i++) {
+		one.cookie = 100 + i;
+		meet(f, &one, i, "worker");
+	}
+	return pass_end(f, true);
+}
+
+/* Whose pid there is no room for is no news again and again: passes become the more seldom the less
+ * is new. */
+static void test_met_past_the_bound(void **state)
+{
+	static const uint32_t count = OWNERS_MAX / 2 + 100;
+	struct fixture *f = *state;
+	struct socket one = {.netns = HOST, .dport = 80};
+
+	for (uint32_t i = 1; i <= count; i++) {
+		one.cookie = 100 + i;
+		one.sport = (uint16_t)(1024 + i);
+		establish(f, &one);
+	}
+	assert_int_equal(pass_that_meets_many(f, count), count);
+	assert_int_equal(owner(f, &one)->pid, 0);
+	assert_string_equal(owner(f, &one)->comm, "worker");
+	assert_int_equal(pass_that_meets_many(f, count), 0);
+}
+
+static int set_up_large(void **state)
+{
+	return set_up_for(state, OWNERS_MAX);
+}
+
 /* The same one each time, whatever the order of the passes before. */
 static void test_met_with_several(void **state)
 {
@@ -573,6 +610,7 @@ int main(void)
 		test(test_unaccepted_by_a_row),
 		test(test_half_open),
 		test(test_met),
+		cmocka_unit_test_setup_teardown(test_met_past_the_bound, set_up_large, tear_down),
 		test(test_met_with_several),
 		test(test_not_met),
 		test(test_younger_than_the_pass),
