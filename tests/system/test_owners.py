@@ -311,8 +311,9 @@ def activated_by_systemd(netns, group):
     program.port, program.pid = program.told["port"], program.told["pid"]
     waker.close()
     program.step()  # accepts the waker
-    waiting = lambda: not [r for r in sockets(netns) if r.local_port == port and r.state == "close_wait"]
-    assert program.pid == process.pid and waiting
+    wait_for(lambda: any(s.local_port == port and s.state == "close_wait" for s in sockets(netns)), 10,
+             "the waker's end to be left")
+    assert program.pid == process.pid
     return DropWaker(program)
 
 
