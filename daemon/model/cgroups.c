@@ -10,6 +10,7 @@
 
 struct entry {
 	struct cgroup cgroup;
+	uint64_t met_ns;
 	char *names;  /* that the cgroup points into, NULL: none */
 	size_t bytes; /* of them */
 	bool used;    /* by an owner */
@@ -71,7 +72,7 @@ static struct entry *find(const struct cgroups *c, uint64_t id)
 	return e;
 }
 
-static void use(struct cgroups *c, uint64_t id)
+static void use(struct cgroups *c, uint64_t id, uint64_t now_ns)
 {
 	struct entry *e = id ? find(c, id) : NULL;
 
@@ -81,6 +82,7 @@ static void use(struct cgroups *c, uint64_t id)
 			return;
 		e->cgroup = nothing;
 		e->cgroup.id = id;
+		e->met_ns = now_ns;
 		e->next = c->chains[chain_of(id)];
 		c->chains[chain_of(id)] = e;
 		c->count++;
@@ -103,14 +105,14 @@ static void forget_unused(struct cgroups *c)
 		}
 }
 
-void cgroups_follow(struct cgroups *c, const struct owners *owners)
+void cgroups_follow(struct cgroups *c, const struct owners *owners, uint64_t now_ns)
 {
 	if (c->changes == owners_changes(owners))
 		return;
 	c->changes = owners_changes(owners);
 	for (uint32_t i = 0; i < owners_end(owners); i++)
 		if (owners_used(owners, i))
-			use(c, owners_get(owners, i)->cgroup);
+			use(c, owners_get(owners, i)->cgroup, now_ns);
 	forget_unused(c);
 }
 
@@ -158,12 +160,15 @@ void cgroups_name(struct cgroups *c, uint64_t id, const char *path)
 	c->bytes += bytes;
 }
 
-void cgroups_named(struct cgroups *c)
+void cgroups_named(struct cgroups *c, uint64_t begun_ns)
 {
 	for (unsigned i = 0; i < CHAINS; i++)
-		for (struct entry *e = c->chains[i]; e; e = e->next)
+		for (struct entry *e = c->chains[i]; e; e = e->next) {
+			if (e->names || e->looked || e->met_ns > begun_ns)
+				continue;
 			e->looked = true;
-	c->unnamed = 0;
+			c->unnamed--;
+		}
 }
 
 size_t cgroups_unnamed(const struct cgroups *c)

@@ -34,15 +34,17 @@ int cgroups_new(struct cgroups **ret);
 struct cgroups *cgroups_free(struct cgroups *c);
 
 /* Follows the owners, once they have changed: meets the groups of new ones, forgets those that
- * nobody is in. O(owners). */
-void cgroups_follow(struct cgroups *c, const struct owners *owners);
+ * nobody is in. O(owners). now_ns: CLOCK_MONOTONIC, as the records tell it. */
+void cgroups_follow(struct cgroups *c, const struct owners *owners, uint64_t now_ns);
 /* Whether it has been met, and has no name. */
 bool cgroups_wants(const struct cgroups *c, uint64_t id);
 /* path is copied. */
 void cgroups_name(struct cgroups *c, uint64_t id, const char *path);
-/* All groups that there are have been named: who has no name gets none, until new ones are met. */
-void cgroups_named(struct cgroups *c);
-/* How many have been met since, and have no name. */
+/* All groups that there were when somebody began to name them, on the clock that cgroups_follow()
+ * is told, have been named: who had been met by then and has no name gets none, until new ones are
+ * met. */
+void cgroups_named(struct cgroups *c, uint64_t begun_ns);
+/* How many have been met since it began, and have no name. */
 size_t cgroups_unnamed(const struct cgroups *c);
 
 /* Never NULL: of a group that is not known all is empty. Valid until the next record. */

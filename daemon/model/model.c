@@ -642,7 +642,7 @@ void model_cgroup(struct model *m, const struct tw_cgroup *cgroup)
 void model_cgroups_done(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
-	cgroups_named(m->cgroups);
+	cgroups_named(m->cgroups, tick->time_ns);
 }
 
 void model_tick(struct model *m, const struct tw_tick *tick)
@@ -652,7 +652,7 @@ void model_tick(struct model *m, const struct tw_tick *tick)
 	forget_left(m, false);
 	table_advance(m->table, m->now_ns);
 	tallies_advance(m->tallies, m->now_ns);
-	cgroups_follow(m->cgroups, m->owners);
+	cgroups_follow(m->cgroups, m->owners, m->now_ns);
 	stats_sample(&m->stats, m->now_ns);
 }
 

@@ -15,8 +15,8 @@
 #define MOUNTS "/proc/self/mounts"
 #define PIECE_NS (5 * NSEC_PER_MSEC) /* the loop waits no longer */
 #define REST 100                     /* times what a walk cost, between it and the next */
-/* Paths of directories yet to be walked: some 40,000 of the usual length. What comes on top is not
- * found. */
+/* Paths of directories yet to be walked: some 40,000 of the usual length. What is below those that
+ * come on top is left to the next walk. */
 #define PENDING_MAX (4U << 20)
 
 struct cgroups_walk {
@@ -24,9 +24,10 @@ struct cgroups_walk {
 	sd_event_source *step; /* enabled while a walk goes on */
 	int root;              /* of the hierarchy; -1: it is not known */
 	bool active;
+	bool whole;    /* nothing was left out so far */
 	char *pending; /* paths that each end with a NUL, walked from the last one on */
 	size_t used, allocated;
-	uint64_t cost_ns, next_ns;
+	uint64_t begun_ns, cost_ns, next_ns;
 };
 
 /* With a directory below the root of the hierarchy, or "" for the root itself. */
@@ -38,8 +39,10 @@ static bool push(struct cgroups_walk *w, const char *path)
 		size_t allocated = w->allocated * 2 + TW_CGROUP_PATH_SIZE;
 		char *pending = allocated > PENDING_MAX ? NULL : realloc(w->pending, allocated);
 
-		if (!pending)
+		if (!pending) {
+			w->whole = false;
 			return false;
+		}
 		w->pending = pending;
 		w->allocated = allocated;
 	}
@@ -122,13 +125,15 @@ static void walk_one(struct cgroups_walk *w)
 	closedir(directory);
 }
 
+/* What was met meanwhile may be where the walk had come by, and is looked for again. */
 static void finish(struct cgroups_walk *w)
 {
-	const struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
+	const struct tw_tick begun = {.time_ns = w->begun_ns};
 
 	w->active = false;
-	w->next_ns = tick.time_ns + REST * w->cost_ns;
-	w->calls.record(TW_RECORD_CGROUPS, &tick, w->calls.userdata);
+	w->next_ns = now_ns(CLOCK_MONOTONIC) + REST * w->cost_ns;
+	if (w->whole)
+		w->calls.record(TW_RECORD_CGROUPS, &begun, w->calls.userdata);
 }
 
 static int on_step(sd_event_source *source, void *userdata)
@@ -194,6 +199,8 @@ void cgroups_walk_start(struct cgroups_walk *w)
 	    fstat(w->root, &st) < 0)
 		return;
 	w->active = true;
+	w->whole = true;
+	w->begun_ns = now_ns(CLOCK_MONOTONIC);
 	w->cost_ns = 0;
 	w->used = 0;
 	tell(w, st.st_ino, "");

@@ -18,7 +18,8 @@ struct cgroups_walk;
 
 struct cgroups_walk_calls {
 	bool (*wanted)(uint64_t id, void *userdata);
-	/* TW_RECORD_CGROUP* TW_RECORD_CGROUPS */
+	/* TW_RECORD_CGROUP* TW_RECORD_CGROUPS, the latter with the time at which the walk began;
+	 * not after one that left something out */
 	void (*record)(enum tw_record_type type, const void *body, void *userdata);
 	void *userdata;
 };

@@ -39,7 +39,7 @@ enum tw_record_type {
 	TW_RECORD_HOLDER,     /* struct tw_holder: a process has a descriptor of a socket */
 	TW_RECORD_PASS_END,   /* struct tw_pass */
 	TW_RECORD_CGROUP,     /* struct tw_cgroup: the path of a control group */
-	TW_RECORD_CGROUPS,    /* struct tw_tick: all of them have been looked through */
+	TW_RECORD_CGROUPS,    /* struct tw_tick: all that there were at that time have been told */
 	TW_RECORD_QUEUED,     /* struct tw_queued: in the accept queue of the listener told last */
 	TW_RECORD_PORT_GONE,  /* struct tw_port: its segments are not counted any more */
 };

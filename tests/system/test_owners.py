@@ -553,6 +553,49 @@ def test_a_group_that_is_gone(daemon, netns):
     assert owners(rows) == {("kernel", "fin_wait2", program.pid): 2} and clients
 
 
+@contextlib.contextmanager
+def wide_cgroup(path, count):
+    """One with so many below it, in the order in which their directory lists them."""
+    with cgroup(path) as parent:
+        for i in range(count):
+            (parent / f"{i:0200}").mkdir()
+        groups = [parent / entry.name for entry in os.scandir(parent) if entry.is_dir()]
+        try:
+            yield groups
+        finally:
+            for group in groups:
+                if group.exists():
+                    group.rmdir()
+
+
+@contextlib.contextmanager
+def leaking_within(netns, group):
+    program = Program(netns, "leak", prefix=within(group))
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.wait()
+
+
+def test_a_tree_that_is_too_wide(daemon, netns):
+    """What is below directories that a walk has no room to remember is found once there is room."""
+    def named(program):
+        return all(r["owner"]["cgroup"] for r in program.rows(daemon))
+
+    # paths of 4,000 bytes, and 4 MB of them are remembered
+    with wide_cgroup("/".join(["twwide"] + ["d" * 250] * 15), 1100) as groups:
+        first, *others, last = groups
+        with cgroup(str((last / "x").relative_to(CGROUPS))) as below, leaking_within(netns, below) as missed:
+            wait_for(lambda: missed.rows(daemon), 10, "the listener")
+            with leaking_within(netns, first) as met:
+                wait_for(lambda: met.rows(daemon) and named(met), 15, "a walk to come by")
+                assert not named(missed)
+                for group in others:
+                    group.rmdir()
+                wait_for(lambda: named(missed), 30, "the group to be found")
+
+
 def test_under_load(daemon, netns):
     """Connections come and go while passes are made: who has a descriptor in the end is right."""
     load = netns.load(seed=77, seconds=4, keep=0.02)

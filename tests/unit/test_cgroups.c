@@ -13,6 +13,7 @@
 struct fixture {
 	struct owners *owners;
 	struct cgroups *cgroups;
+	uint64_t now_ns; /* goes on each time that the owners are followed */
 };
 
 static int set_up(void **state)
@@ -40,14 +41,14 @@ static uint32_t come(struct fixture *f, uint64_t cgroup, uint32_t pid)
 	const struct owner owner = {.uid = 33, .cgroup = cgroup, .pid = pid};
 	uint32_t index = owners_take(f->owners, &owner);
 
-	cgroups_follow(f->cgroups, f->owners);
+	cgroups_follow(f->cgroups, f->owners, ++f->now_ns);
 	return index;
 }
 
 static void go(struct fixture *f, uint32_t index)
 {
 	owners_drop(f->owners, index);
-	cgroups_follow(f->cgroups, f->owners);
+	cgroups_follow(f->cgroups, f->owners, ++f->now_ns);
 }
 
 static const char *path(const struct fixture *f, uint64_t id)
@@ -107,7 +108,7 @@ static void test_looked_for_in_vain(void **state)
 	struct fixture *f = *state;
 
 	come(f, 5, 1);
-	cgroups_named(f->cgroups);
+	cgroups_named(f->cgroups, f->now_ns);
 	assert_int_equal(cgroups_unnamed(f->cgroups), 0);
 	assert_true(cgroups_wants(f->cgroups, 5));
 	come(f, 6, 1);
@@ -115,6 +116,29 @@ static void test_looked_for_in_vain(void **state)
 	cgroups_name(f->cgroups, 5, "/late");
 	assert_int_equal(cgroups_unnamed(f->cgroups), 1);
 	assert_string_equal(path(f, 5), "/late");
+}
+
+/* Its directory may be where the walk had come by: only what was there before it began counts. */
+static void test_met_while_others_are_named(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t begun_ns;
+
+	come(f, 5, 1);
+	come(f, 6, 1);
+	begun_ns = f->now_ns;
+	come(f, 7, 1);
+	come(f, 8, 1);
+	cgroups_name(f->cgroups, 6, "/a");
+	cgroups_name(f->cgroups, 8, "/b");
+	cgroups_named(f->cgroups, begun_ns);
+	assert_int_equal(cgroups_unnamed(f->cgroups), 1);
+	cgroups_named(f->cgroups, f->now_ns);
+	assert_int_equal(cgroups_unnamed(f->cgroups), 0);
+	assert_true(cgroups_wants(f->cgroups, 5));
+	assert_true(cgroups_wants(f->cgroups, 7));
+	cgroups_named(f->cgroups, f->now_ns);
+	assert_int_equal(cgroups_unnamed(f->cgroups), 0);
 }
 
 static void test_label(void **state)
@@ -146,7 +170,7 @@ static void test_too_many(void **state)
 	assert_false(cgroups_wants(f->cgroups, CGROUPS_MAX + 1));
 	/* a place that is free goes to one that found none */
 	go(f, first);
-	cgroups_follow(f->cgroups, f->owners);
+	cgroups_follow(f->cgroups, f->owners, ++f->now_ns);
 	come(f, CGROUPS_MAX + 1, 2);
 	assert_true(cgroups_wants(f->cgroups, CGROUPS_MAX + 1));
 }
@@ -173,9 +197,13 @@ static void test_too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_named),     test(test_nobody_asked),
-		test(test_forgotten), test(test_looked_for_in_vain),
-		test(test_label),     test(test_too_many),
+		test(test_named),
+		test(test_nobody_asked),
+		test(test_forgotten),
+		test(test_looked_for_in_vain),
+		test(test_met_while_others_are_named),
+		test(test_label),
+		test(test_too_many),
 		test(test_too_long),
 	};
 

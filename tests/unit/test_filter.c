@@ -50,7 +50,7 @@ static int set_up_cgroups(void **state)
 	if (owners_new(&owners) < 0 || cgroups_new(&cgroups) < 0)
 		return -1;
 	owners_take(owners, &owner);
-	cgroups_follow(cgroups, owners);
+	cgroups_follow(cgroups, owners, 1);
 	cgroups_name(cgroups, NGINX_CGROUP, "/machine.slice/machine-web.scope");
 	owners_free(owners);
 	return 0;
