@@ -239,7 +239,7 @@ static bool shown_matches(const char *path, const char *comm, const char *word)
 
 	assert_int_equal(owners_new(&owners) | cgroups_new(&own), 0);
 	owners_take(owners, &owner);
-	cgroups_follow(own, owners);
+	cgroups_follow(own, owners, 1);
 	if (path)
 		cgroups_name(own, owner.cgroup, path);
 	s.cgroup = owner.cgroup;
