@@ -457,6 +457,109 @@ def test_top_asks(fake):
     assert result.returncode == 2 and "prefix or netns" in result.stderr
 
 
+def listener(**changes):
+    return {
+        "netns": OWN_NETNS, "local": "10.0.0.1", "local_port": 80, "family": "ipv4", "syn_queue": 0, "accept_queue": 0,
+        "backlog": 128, "syn_received_total": 9, "syn_rate": 0.0, "cookies_sent_rate": 0.0, "holders": 1,
+        "owner": owner(), **changes}
+
+
+@pytest.fixture
+def roster(fake):
+    """A daemon with these listeners, and with this said of SYNs by its status."""
+    def make(rows, **syn):
+        def answer(connection):
+            asked = daemon.requests[-1].split()[1]
+            connection.sendall({
+                "/v1/listeners": rows_answer(rows),
+                "/v1/status": document(status(syn={**status()["syn"], **syn}))}[asked])
+
+        daemon = fake(answer)
+        return daemon
+
+    return make
+
+
+QUIET = {"rate": 99.9}      # fewer SYNs a second than the line below the table is for
+
+
+def test_listeners(roster):
+    result = roster([
+        listener(), listener(syn_queue=1, accept_queue=3), listener(syn_queue=64), listener(syn_queue=127),
+        listener(syn_queue=128, accept_queue=129, syn_rate=9.96),
+        listener(syn_queue=4096, backlog=4096, syn_rate=12345.6), listener(syn_queue=7, backlog=0),
+        listener(family="ipv6", local="2001:db8::1", local_port=443, syn_rate=0.5, cookies_sent_rate=1234.6),
+        listener(family="ipv6", local="::", syn_rate=None, owner=owner("unknown", None, None, 33)),
+        listener(local="0.0.0.0", cookies_sent_rate=None, owner=owner("unknown", None, None, None)),
+        listener(netns=OWN_NETNS + 1),
+    ], **QUIET).run("listeners")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"""\
+LOCAL                 SYN QUEUE          ACCEPT   SYN/S COOKIES/S OWNER
+10.0.0.1:80               0/128           0/128     0.0       0.0 nginx/77
+10.0.0.1:80               1/128 #         3/128     0.0       0.0 nginx/77
+10.0.0.1:80              64/128 ###       0/128     0.0       0.0 nginx/77
+10.0.0.1:80             127/128 ####      0/128     0.0       0.0 nginx/77
+10.0.0.1:80             128/128 #####   129/128    10.0       0.0 nginx/77
+10.0.0.1:80           4096/4096 #####    0/4096   12346       0.0 nginx/77
+10.0.0.1:80                 7/0             0/0     0.0       0.0 nginx/77
+[2001:db8::1]:443         0/128           0/128     0.5      1235 nginx/77
+[::]:80                   0/128           0/128       -       0.0 uid:33
+0.0.0.0:80                0/128           0/128     0.0         - -
+10.0.0.1:80               0/128           0/128     0.0       0.0 nginx/77 netns:{OWN_NETNS + 1}
+"""
+
+
+def test_listeners_asks(roster):
+    daemon = roster([], **QUIET)
+    assert daemon.run("listeners").stdout.split() == [
+        "LOCAL", "SYN", "QUEUE", "ACCEPT", "SYN/S", "COOKIES/S", "OWNER"]
+    assert [request.split()[1] for request in daemon.requests] == ["/v1/listeners", "/v1/status"]
+
+
+@pytest.mark.parametrize("syn, line", [
+    ({}, "SYNs: 1235/s from about 2 networks, most from 203.0.113.0/24"),
+    ({"rate": 100.0, "prefixes": 1, "top_share": 0.3}, "SYNs: 100/s from about 1 network"),
+    (QUIET, None), ({"rate": None}, None)])
+def test_listeners_and_syns(roster, syn, line):
+    """Whence they come is told below the rows, when there are so many that somebody may ask."""
+    text = roster([listener()], **syn).run("listeners").stdout.splitlines()
+    assert text[0].startswith("LOCAL ") and text[1].startswith("10.0.0.1:80 ")
+    assert text[2:] == ([line] if line else [])
+
+
+def test_listeners_json(roster):
+    """Each row as it came, and nothing else is asked."""
+    rows = [listener(), listener(syn_rate=None, local_port=2**16 - 1), {"new": [1, None]}]
+    daemon = roster(rows)
+    assert daemon.run("listeners", "--json").stdout.encode() == lines(rows)
+    assert [request.split()[1] for request in daemon.requests] == ["/v1/listeners"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]], ids=["text", "json"])
+def test_listeners_watched(roster, arguments):
+    """One table after the other, each what the daemon says by then, as whole as without --watch."""
+    rows = [listener(syn_queue=2)]
+    daemon = roster(rows)
+    second = daemon.run("listeners", *arguments).stdout
+    rows[0] = listener(syn_queue=1)
+    first = daemon.run("listeners", *arguments).stdout
+    between = "" if arguments else "\n"
+    with subprocess.Popen([CTL, "--socket", daemon.path, "listeners", "--watch", *arguments],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        def take(text):
+            return "".join(process.stdout.readline() for _ in text.splitlines())
+
+        assert take(first) == first
+        rows[0] = listener(syn_queue=2)
+        while (text := take(between + second)) == between + first:
+            pass  # it had been asked for before
+        assert text == between + second
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
 def test_list_of_nothing(fake):
     daemon = fake(rows_answer([]))
     assert daemon.run("list").stdout.split() == ["STATE", "AGE", "RECV-Q", "SEND-Q", "LOCAL", "REMOTE", "OWNER"]
@@ -631,6 +734,29 @@ def test_color(fake):
     for arguments, environment in [
             (["--no-color"], {}), (["--json"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]:
         assert "\033" not in run_on_terminal(daemon, "states", *arguments, **environment)
+
+
+def styled(number, text):
+    return f"\033[{number}m{text}\033[0m"
+
+
+def test_color_of_listeners(roster):
+    """Nearly full is yellow and full red, both of the queue and of its bar."""
+    rows = [listener(syn_queue=1), listener(syn_queue=103, accept_queue=128, syn_rate=None),
+            listener(syn_queue=128, accept_queue=102), listener(netns=OWN_NETNS + 1)]
+    daemon = roster(rows)
+    plain = daemon.run("listeners").stdout
+    assert "\033" not in plain
+    text = run_on_terminal(daemon, "listeners").replace("\r", "")
+    assert re.sub(r"\033\[\d*m", "", text) == plain
+    assert re.findall(r"\033\[\d+m.*?\033\[0m", text) == [
+        *(styled(1, title) for title in ["LOCAL", "SYN QUEUE", "ACCEPT", "SYN/S", "COOKIES/S", "OWNER"]),
+        styled(36, "#"),
+        styled(33, "103/128"), styled(33, "####"), styled(31, "128/128"), styled(2, "-"),
+        styled(31, "128/128"), styled(31, "#####"),
+        styled(2, f"netns:{OWN_NETNS + 1}"),
+        styled(33, "SYNs: 1235/s from about 2 networks, most from 203.0.113.0/24")]
+    assert "\033" not in run_on_terminal(daemon, "listeners", "--no-color")
 
 
 # Hostile strings
