@@ -33,6 +33,20 @@ static struct json_object *oldest_of(const struct table *table, uint64_t now_ns)
 	return ages;
 }
 
+/* As the kernel has it, since the namespace was made; NULL while it has not been read. */
+static struct json_object *netstat_of(const struct tw_netstat *n)
+{
+	struct json_object *netstat;
+
+	if (!n->time_ns)
+		return NULL;
+	netstat = json_object_new_object();
+#define X(name, field) json_add_number(netstat, #field, n->field);
+	TW_NETSTAT(X)
+#undef X
+	return netstat;
+}
+
 static struct json_object *namespaces_of(const struct netns_table *namespaces)
 {
 	struct json_object *rows = json_object_new_array();
@@ -49,6 +63,7 @@ static struct json_object *namespaces_of(const struct netns_table *namespaces)
 		row = json_object_new_object();
 		json_add_number(row, "netns", n->inum);
 		json_add(row, "states", json_states(counts));
+		json_add(row, "netstat", netstat_of(&n->netstat));
 		json_object_array_add(rows, row);
 	}
 	return rows;

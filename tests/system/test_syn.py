@@ -436,6 +436,20 @@ COUNTERS = {
 }
 
 
+# Their members in the rows of namespaces of /v1/status.
+MEMBERS = {
+    "SyncookiesSent": "syncookies_sent", "SyncookiesRecv": "syncookies_received",
+    "SyncookiesFailed": "syncookies_failed", "ListenDrops": "listen_drops", "ListenOverflows": "listen_overflows",
+    "TCPReqQFullDoCookies": "request_queue_full_cookies", "TCPReqQFullDrop": "request_queue_full_drops",
+    "TCPAbortOnOverflow": "aborts_on_overflow",
+}
+
+
+def told_of(daemon, netns):
+    """Of one namespace, since it was made."""
+    return next(row["netstat"] for row in daemon.status()["namespaces"] if row["netns"] == netns.inum)
+
+
 def told_counters(daemon):
     metrics = daemon.metrics()
     return {name: metrics.sum(metric, **labels) for name, (metric, labels) in COUNTERS.items()}
@@ -469,6 +483,13 @@ def test_counters(make_daemon, ends):
             return {name: now[name] - told[name] for name in COUNTERS}
 
         wait_for(lambda: grown() == expected, 8, lambda: (grown(), expected))
+
+        def all_of():
+            now = netstat(netns)
+            # a kernel need not have each: none so far has TCPAbortOnOverflow
+            return {member: now.get(name, 0) for name, member in MEMBERS.items()}
+
+        wait_for(lambda: told_of(daemon, netns) == all_of(), 8, lambda: (told_of(daemon, netns), all_of()))
         assert_right_when_quiet(daemon, netns)
 
 

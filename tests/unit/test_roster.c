@@ -282,6 +282,62 @@ static void test_status(void **state)
 		   "{\"rate\":0.000,\"prefixes\":0,\"top_prefix\":null,\"top_share\":null}");
 }
 
+/* The text is the test's to free; NULL: no such namespace. */
+static char *netstat_of(struct fixture *f, uint32_t netns)
+{
+	const struct serve_status status = {.mode = "ebpf", .last_cause = RESYNC_CAUSE_COUNT};
+	struct json_object *document = status_json(f->model, &status, f->now_ns);
+	struct json_object *rows, *row, *member;
+	char *text = NULL;
+
+	assert_true(json_object_object_get_ex(document, "namespaces", &rows));
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		row = json_object_array_get_idx(rows, i);
+		assert_true(json_object_object_get_ex(row, "netns", &member));
+		if (json_object_get_uint64(member) != netns)
+			continue;
+		assert_true(json_object_object_get_ex(row, "netstat", &member));
+		text = strdup(json_object_to_json_string_ext(member, JSON_TEXT));
+	}
+	json_object_put(document);
+	return text;
+}
+
+static void assert_netstat(struct fixture *f, uint32_t netns, const char *expected)
+{
+	char *text = netstat_of(f, netns);
+
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+/* The kernel's own, of each namespace alone, also what it counted before the first look. */
+static void test_netstat_of_each_namespace(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, NETNS, 80, 1, 0);
+	add(f, OTHER_NETNS, 80, 1, 0);
+	look(f);
+	model_netstat(f->model, &(struct tw_netstat){.time_ns = f->now_ns,
+						     .netns = NETNS,
+						     .syncookies_sent = 1,
+						     .syncookies_received = 2,
+						     .syncookies_failed = 3,
+						     .listen_drops = 4,
+						     .listen_overflows = 5,
+						     .request_queue_full_cookies = 6,
+						     .request_queue_full_drops = 7,
+						     .aborts_on_overflow = UINT64_MAX});
+	assert_netstat(f, NETNS,
+		       "{\"syncookies_sent\":1,\"syncookies_received\":2,\"syncookies_failed\":3,"
+		       "\"listen_drops\":4,\"listen_overflows\":5,"
+		       "\"request_queue_full_cookies\":6,\"request_queue_full_drops\":7,"
+		       "\"aborts_on_overflow\":18446744073709551615}");
+	assert_netstat(f, OTHER_NETNS, "null");
+}
+
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -295,6 +351,7 @@ int main(void)
 		test(test_byte_by_byte_is_the_same),
 		test(test_a_look_between_two_pieces),
 		test(test_status),
+		test(test_netstat_of_each_namespace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
