@@ -66,6 +66,20 @@ static __always_inline int made_by_process(int old, int new, __u16 local_port)
 	       (old == TW_SYN_SENT && new == TW_CLOSE && !local_port);
 }
 
+/* The process's own cgroup and user: the socket's are those of who made it, which may be another,
+ * and an accepted socket has its listener's. */
+static __always_inline void tell_process(struct tw_event *e)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	e->flags |= TW_EVENT_PROCESS;
+	e->pid = bpf_get_current_pid_tgid() >> 32;
+	e->uid = task->cred->euid.val;
+	if (bpf_core_field_exists(task->cgroups))
+		e->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+}
+
 /* Also one whose socket listened before, and that a pass has met: others may have it now. */
 static __always_inline void add_listener(struct sock *sk)
 {
@@ -123,9 +137,7 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 	sock_local_address(sk, e->saddr);
 	sock_peer_address(sk, e->daddr);
 	if (made_by_process(old, new, e->sport)) {
-		e->flags |= TW_EVENT_PROCESS;
-		e->pid = bpf_get_current_pid_tgid() >> 32;
-		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		tell_process(e);
 	} else {
 		e->pid = 0;
 		__builtin_memset(e->comm, 0, sizeof(e->comm));

@@ -139,12 +139,14 @@ void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
 			   struct owner *owner)
 {
 	const struct listener_port *p = listeners_port(m->listeners, netns, port);
+	const struct owner of_socket = *owner;
 
 	if (!p)
 		return;
-	if (owner->kind == OWNER_KIND_UNKNOWN)
-		owner->kind = p->owner.kind;
-	owner_complete(owner, &p->owner);
+	*owner = p->owner;
+	if (of_socket.kind != OWNER_KIND_UNKNOWN)
+		owner->kind = of_socket.kind;
+	owner_complete(owner, &of_socket);
 }
 
 struct connection *ledger_insert(struct model *m, const struct connection *connection)

@@ -108,7 +108,9 @@ void ledger_set_addresses(struct model *m, struct connection *c, const struct co
 bool ledger_is_outgoing(const struct model *m, const struct netns *n, uint16_t sport);
 /* No process has a descriptor of it any more; who closed it is still known. */
 void ledger_disown(struct model *m, struct connection *c);
-/* Completes the owner with what is known of those who listen on the port. */
+/* Of a connection that came for the port: makes the owner who listens on it, as far as that is
+ * known and the same for all of them. The cgroup and user that its socket has, of who opened the
+ * listener, stay where nothing better is known; so does a kind that is known. */
 void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
 			   struct owner *owner);
 /* NULL when the table is full. Takes over the reference to the owner. */

@@ -175,22 +175,24 @@ static void event_birth(struct model *m, int netns, const struct tw_event *e, ui
 		n->minis_untracked++;
 }
 
-/* The process that makes a transition has a descriptor, whoever had it before. */
+/* The process that makes a transition has a descriptor, whoever had it before. Of its name the
+ * event tells that of the thread: what is known of the same process is better. */
 static void learn_owner(struct model *m, struct connection *c, const struct tw_event *e)
 {
 	const struct owner *known = owners_get(m->owners, c->owner);
-	struct owner owner = *known;
+	struct owner owner = {.cgroup = e->cgroup, .uid = e->uid};
 
 	if (e->flags & TW_EVENT_DEAD) {
 		ledger_disown(m, c);
 		return;
 	}
-	if (!(e->flags & TW_EVENT_PROCESS) ||
-	    (known->pid == e->pid && known->kind == OWNER_KIND_PROCESS))
+	if (!(e->flags & TW_EVENT_PROCESS))
 		return;
 	owner_set_process(&owner, e);
-	owner_complete(&owner, &(struct owner){.cgroup = e->cgroup, .uid = e->uid});
-	ledger_set_owner(m, c, &owner);
+	if (known->pid == e->pid && known->kind == OWNER_KIND_PROCESS)
+		owner_set_comm(&owner, known->comm);
+	if (!owner_equal(&owner, known))
+		ledger_set_owner(m, c, &owner);
 }
 
 static void observe_duration(struct model *m, const struct connection *c, const struct tw_event *e)

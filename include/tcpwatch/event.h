@@ -12,7 +12,7 @@
 #define TW_COMM_SIZE 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
 enum tw_event_flag {
-	TW_EVENT_PROCESS = 1 << 0, /* pid and comm are those of the process that made the call */
+	TW_EVENT_PROCESS = 1 << 0, /* pid, comm, uid, cgroup: of the process that made the call */
 	TW_EVENT_DEAD = 1 << 1,    /* SOCK_DEAD: no process holds the socket (an orphan) */
 	TW_EVENT_DONE = 1 << 2,    /* SOCK_DONE: the peer's FIN has come */
 	/* The first program was busy on that processor, and did not run. The second cannot always
@@ -23,9 +23,11 @@ enum tw_event_flag {
 struct tw_event {
 	__u64 time_ns;   /* CLOCK_MONOTONIC */
 	__u64 cookie;    /* bpf_get_socket_cookie(); the number that sock_diag and `ss -e` show */
-	__u64 cgroup;    /* cgroup v2 id of the socket, 0 where there is none */
+	__u64 cgroup;    /* cgroup v2 id, 0 where there is none; unless TW_EVENT_PROCESS the
+			    socket's: where it was made, or for an accepted one its listener */
 	__u32 netns;     /* inode number of the network namespace, as lsns(8) shows it */
-	__u32 uid;       /* the socket's owner, as the initial user namespace sees it */
+	__u32 uid;       /* as the initial user namespace sees it; unless TW_EVENT_PROCESS the
+			    socket's: who made or accepted it */
 	__u32 pid;       /* thread group id; 0 unless TW_EVENT_PROCESS */
 	__u16 sport;     /* local port; 0 while none is chosen */
 	__u16 dport;     /* the peer's port; 0 for a listener */

@@ -294,6 +294,68 @@ def test_activated(daemon, netns, by):
         program.process.wait()
 
 
+@contextlib.contextmanager
+def no_pass(daemon):
+    """None is made meanwhile: a thrifty daemon makes those alone that are asked for."""
+    before = daemon.status()["passes"]["count"]
+    yield
+    assert daemon.status()["passes"]["count"] == before
+
+
+def units(rows):
+    return collections.Counter((r["state"], r["owner"]["pid"], r["owner"]["unit"]) for r in rows)
+
+
+@pytest.fixture
+def thrifty(make_daemon):
+    return make_daemon(resync_budget="0.01%").start()
+
+
+def test_connections_of_a_passed_listener(thrifty, netns):
+    """They have the unit of the program that holds the listener, not of the one that opened it, also before a pass."""
+    with cgroup("twtest.slice/twtest-opener.service") as opener, cgroup("twtest.slice/twtest-holder.service") as group:
+        program = Program(netns, "launch", prefix=within(opener))
+        (group / "cgroup.procs").write_text(str(program.pid))
+        make_pass(thrifty)
+        wait_for(lambda: all(r["owner"]["unit"] == group.name for r in thrifty.listeners(netns=netns.inum)), 10,
+                 lambda: thrifty.listeners(netns=netns.inum))
+        with no_pass(thrifty):
+            clients = program.connect(3)
+            for _ in clients:
+                program.step()
+            rows = program.rows(thrifty, state="established")
+            assert units(rows) == {("established", program.pid, group.name): 3}
+            os.kill(program.pid, 9)
+            program.process.wait()
+            for c in clients:
+                c.close()
+            left = {("time_wait", program.pid, group.name): 3}
+            wait_for(lambda: units(program.rows(thrifty)) == left, 10, lambda: units(program.rows(thrifty)))
+
+
+def test_closed_by_another(thrifty, netns):
+    """Who closes it has left it behind, with a unit of its own."""
+    with cgroup("twtest.slice/twtest-sender.service") as group, cgroup("twtest.slice/twtest-closer.service") as other:
+        program = Program(netns, "passed", prefix=within(group))
+        make_pass(thrifty)
+        with no_pass(thrifty):
+            client, = program.connect(1)
+            program.step()
+            receiver = program.step()["receiver"]
+            (other / "cgroup.procs").write_text(str(receiver))
+            wait_for(lambda: {receiver} in true_holders(netns).values(), 10, "it to be received")
+            # the receiver has the listener as well
+            assert units(program.rows(thrifty, state="established")) == {("established", None, group.name): 1}
+            os.kill(receiver, 9)
+            wait_for(lambda: counts(netns)["fin_wait2"] == 1, 10, "its end")
+            client.close()
+            left = {("time_wait", receiver, other.name): 1}
+            wait_for(lambda: units(program.rows(thrifty, state="time_wait")) == left, 10,
+                     lambda: units(program.rows(thrifty)))
+        program.process.stdin.close()
+        program.process.wait()
+
+
 def activated_by_systemd(netns, group):
     """systemd-socket-activate listens, and becomes the program when the first client comes."""
     with netns.inside(), socket.socket() as probe:

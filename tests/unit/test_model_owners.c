@@ -15,27 +15,33 @@
 #define WORKER_PID 81
 #define CLIENT_PID 40
 
-/* By a process. */
-static void change_by(struct fixture *f, const struct socket *s, unsigned old_state,
-		      unsigned new_state, uint32_t pid, const char *comm)
+/* By a process in the cgroup; its user has the same number. */
+static void change_from(struct fixture *f, const struct socket *s, unsigned old_state,
+			unsigned new_state, uint32_t pid, const char *comm, uint32_t cgroup)
 {
 	struct tw_event e = event_of(s, old_state, new_state, later(f));
 
 	e.flags = TW_EVENT_PROCESS;
 	e.pid = pid;
-	e.uid = 33;
-	e.cgroup = 7;
+	e.uid = cgroup;
+	e.cgroup = cgroup;
 	memcpy(e.comm, comm, strlen(comm) + 1);
 	model_event(f->m, &e);
 }
 
-static void listen_by(struct fixture *f, uint32_t pid, uint32_t holders)
+static void change_by(struct fixture *f, const struct socket *s, unsigned old_state,
+		      unsigned new_state, uint32_t pid, const char *comm)
+{
+	change_from(f, s, old_state, new_state, pid, comm, 7);
+}
+
+static void listen_from(struct fixture *f, uint32_t pid, uint32_t holders, uint32_t cgroup)
 {
 	struct tw_listener listener = {
 		.cookie = 1000 + pid, /* each has its own */
-		.cgroup = 7,
+		.cgroup = cgroup,
 		.netns = HOST,
-		.uid = 33,
+		.uid = cgroup,
 		.pid = pid,
 		.holders = holders,
 		.port = server.sport,
@@ -44,6 +50,11 @@ static void listen_by(struct fixture *f, uint32_t pid, uint32_t holders)
 	};
 
 	model_listener(f->m, &listener);
+}
+
+static void listen_by(struct fixture *f, uint32_t pid, uint32_t holders)
+{
+	listen_from(f, pid, holders, 7);
 }
 
 static void look(struct fixture *f)
@@ -57,6 +68,17 @@ static void accept_child(struct fixture *f)
 	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
 }
 
+/* With the cgroup and user of the socket, which are those of who opened the listener. */
+static void accept_child_of(struct fixture *f, uint32_t opener)
+{
+	struct tw_event e = event_of(&child, TW_LISTEN, TW_SYN_RECV, later(f));
+
+	e.uid = opener;
+	e.cgroup = opener;
+	model_event(f->m, &e);
+	change(f, &child, TW_SYN_RECV, TW_ESTABLISHED);
+}
+
 static void row_with_inode(struct fixture *f, const struct socket *s, unsigned state,
 			   uint32_t inode)
 {
@@ -64,7 +86,7 @@ static void row_with_inode(struct fixture *f, const struct socket *s, unsigned s
 
 	later(f);
 	row.inode = inode;
-	row.uid = 33;
+	row.uid = 7;
 	model_socket(f->m, &row);
 }
 
@@ -75,6 +97,12 @@ static void dump_with_inode(struct fixture *f, const struct socket *s, unsigned 
 	row_with_inode(f, s, state, inode);
 	close_round(f, TW_STATES_ALL);
 }
+
+#define assert_cgroup_and_user(f, s, number)                   \
+	do {                                                   \
+		assert_int_equal(owner(f, s)->cgroup, number); \
+		assert_int_equal(owner(f, s)->uid, number);    \
+	} while (0)
 
 #define assert_owner(f, s, wanted_kind, wanted_pid, wanted_comm)     \
 	do {                                                         \
@@ -157,6 +185,65 @@ static void test_child_of_several(void **state)
 	assert_owner(f, &child, OWNER_KIND_PROCESS, 0, "server");
 }
 
+/* The holder's cgroup and user, not those of who opened the listener and has passed it on. */
+static void test_child_of_a_passed_listener(void **state)
+{
+	struct fixture *f = *state;
+	const struct owners *o = model_owners(f->m);
+
+	change_from(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "systemd", 1);
+	accept_child_of(f, 1);
+	assert_cgroup_and_user(f, &child, 1);
+	change(f, &child, TW_ESTABLISHED, TW_CLOSE);
+	listen_from(f, WORKER_PID, 1, 7);
+	look(f);
+	accept_child_of(f, 1);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "server");
+	assert_cgroup_and_user(f, &child, 7);
+	become_time_wait(f, &child);
+	assert_int_equal(held(f, OWNER_KIND_KERNEL, TW_TIME_WAIT), 1);
+	for (uint32_t i = 0; i < owners_end(o); i++)
+		if (owners_connections(o, i, TW_TIME_WAIT))
+			assert_int_equal(owners_get(o, i)->cgroup, 7);
+}
+
+/* Of listeners that have no cgroup in common, the socket's tells which one it came from. */
+static void test_child_of_listeners_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	listen_from(f, SERVER_PID, 1, 7);
+	listen_from(f, WORKER_PID, 1, 8);
+	look(f);
+	accept_child_of(f, 8);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, 0, "server");
+	assert_cgroup_and_user(f, &child, 8);
+}
+
+/* What is told of the process that closes is told of no other. */
+static void test_another_closes(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+	accept_child(f);
+	change_from(f, &child, TW_ESTABLISHED, TW_FIN_WAIT1, WORKER_PID, "worker", 9);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+	assert_cgroup_and_user(f, &child, 9);
+}
+
+/* The same process, moved to another cgroup; the event has the name of its thread. */
+static void test_moved_closes(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+	accept_child(f);
+	change_from(f, &child, TW_ESTABLISHED, TW_FIN_WAIT1, SERVER_PID, "thread", 9);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, SERVER_PID, "server");
+	assert_cgroup_and_user(f, &child, 9);
+}
+
 static void test_worker_closes(void **state)
 {
 	struct fixture *f = *state;
@@ -225,7 +312,7 @@ static void test_unaccepted_by_a_row(void **state)
 	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
 	dump_with_inode(f, &child, TW_CLOSE_WAIT, 5);
 	assert_owner(f, &child, OWNER_KIND_UNKNOWN, 0, "");
-	assert_int_equal(owner(f, &child)->uid, 33);
+	assert_int_equal(owner(f, &child)->uid, 7);
 	dump_with_inode(f, &child, TW_CLOSE_WAIT, 0);
 	assert_owner(f, &child, OWNER_KIND_UNACCEPTED, 0, "");
 }
@@ -247,7 +334,7 @@ static void test_half_open(void **state)
 			found = i;
 	assert_int_equal(owners_get(o, found)->kind, OWNER_KIND_KERNEL);
 	assert_int_equal(owners_get(o, found)->pid, SERVER_PID);
-	assert_int_equal(owners_get(o, found)->uid, 33);
+	assert_int_equal(owners_get(o, found)->uid, 7);
 }
 
 /* Passes over all descriptors. */
@@ -603,6 +690,10 @@ int main(void)
 		test(test_child),
 		test(test_child_by_its_second_transition),
 		test(test_child_of_several),
+		test(test_child_of_a_passed_listener),
+		test(test_child_of_listeners_apart),
+		test(test_another_closes),
+		test(test_moved_closes),
 		test(test_worker_closes),
 		test(test_orphan),
 		test(test_minisocket_of_one_never_met),
