@@ -39,10 +39,15 @@ def port(s):
     return s.getsockname()[1]
 
 
+def prctl(option, value):
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
 def fork(do):
-    """A child that does it and then waits for its end."""
+    """A child that does it and then waits for its end, which comes with this process's, however that ends."""
     pid = os.fork()
     if pid == 0:
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         do()
         while True:
             signal.pause()
@@ -70,7 +75,7 @@ def deaf():
 
 
 def rename(name):
-    ctypes.CDLL(None).prctl(15, name, 0, 0, 0)  # PR_SET_NAME
+    prctl(15, name)  # PR_SET_NAME
 
 
 def hostile():
@@ -150,6 +155,18 @@ def launch():
 def activated():
     rename(b"activated")
     hoard(socket.socket(fileno=3))
+
+
+def dear():
+    """Many descriptors, of one connection: what looks through them all takes long."""
+    s = listen()
+    kept = socket.create_connection(s.getsockname())
+    for _ in range(4000):
+        os.dup(kept.fileno())
+    for _ in range(20):
+        fork(lambda: None)
+    say(port=port(s), pid=os.getpid())
+    step()
 
 
 def pool():

@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -668,6 +669,41 @@ def test_under_load(daemon, netns):
     assert_right_when_quiet(daemon, netns)
     assert_sums(daemon)
     assert_like_ss(daemon, netns)
+
+
+class PassCosts:
+    """The processor time of each pass, as the status tells it when one has ended."""
+
+    def __init__(self, daemon):
+        self.daemon, self.seconds = daemon, []
+
+    def look(self):
+        passes = self.daemon.status()["passes"]
+        self.seconds += [passes["last_cpu_seconds"]] * (passes["count"] - len(self.seconds))
+
+
+def test_passes_within_the_budget(make_daemon, netns):
+    """Listeners that come and go ask for a pass in each tick; the default budget pays for few that are dear."""
+    share, tick, least = 0.005, 0.5, 20
+    Program(netns, "dear")
+    daemon = make_daemon(resync_budget="0.5%")
+    started = time.monotonic()
+    daemon.start()
+    costs = PassCosts(daemon)
+    wait_for(lambda: costs.look() or costs.seconds, 10, "the pass at the start")
+    at_start = len(costs.seconds)
+
+    def churn():
+        netns.listener().close()
+        costs.look()
+        return time.monotonic() - started > least and len(costs.seconds) > at_start + 1
+
+    wait_for(churn, 90, lambda: f"passes have cost {costs.seconds}")
+    elapsed = time.monotonic() - started
+    # a second of the share to begin with; the one at the start that is free, and one that exceeds what was left
+    allowed = share * (elapsed + 1) + 2 * max(costs.seconds)
+    assert elapsed / tick * min(costs.seconds) > allowed, f"passes are too cheap to prove anything: {costs.seconds}"
+    assert sum(costs.seconds) <= allowed, (elapsed, costs.seconds)
 
 
 def nginx():
