@@ -295,7 +295,8 @@ static int tell_failed(const struct client *c, CURLcode code)
 	case CURLE_SEND_ERROR:
 	case CURLE_GOT_NOTHING:
 		log_error("tcpwatchd on %s closed the connection before its answer was complete: "
-			  "it has stopped or failed. See 'journalctl -u tcpwatchd'.",
+			  "it has stopped or failed, or nothing of it was taken for long and its "
+			  "place was wanted. See 'journalctl -u tcpwatchd'.",
 			  c->socket_path);
 		return -ECONNRESET;
 	default:

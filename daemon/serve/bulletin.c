@@ -54,4 +54,4 @@ static void bulletin_free(void *userdata)
 	free(b);
 }
 
-const struct http_source bulletin_source = {bulletin_next, bulletin_free};
+const struct http_source bulletin_source = {.next = bulletin_next, .free = bulletin_free};

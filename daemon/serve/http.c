@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "serve/http.h"
+#include "serve/reader.h"
 
 #define DEADLINE_NS (10 * NSEC_PER_SEC) /* Prometheus gives up on a scrape after 10 s too */
 #define TICK_USEC \
@@ -22,6 +24,8 @@
 	65536              /* bytes of a stream, about a millisecond, before the loop has its turn \
 			    */
 #define STREAM_BLOCK 65536 /* bytes; the connection's memory is the tighter bound */
+/* Who takes nothing for longer gives way to the next: a pager may rest as long as there is room. */
+#define STREAM_REST_SECONDS 5
 
 const struct http_profile http_public = {
 	.connections = 32, /* a few Prometheus servers and people, and room for what is stuck */
@@ -31,9 +35,10 @@ const struct http_profile http_public = {
 
 const struct http_profile http_control = {
 	.connections = 16,
+	.streams = 14,   /* so that a status or a resync can always be asked for */
+	.endless = 12,   /* so that those who watch leave room for lists, which come to an end */
 	.memory = 65536, /* so that what is too long is refused in JSON */
 	.json_errors = true,
-	.long_answers = true,
 };
 
 /* One connection. */
@@ -70,7 +75,9 @@ struct http_stream {
 	struct MHD_Connection *connection;
 	const struct http_source *source;
 	void *userdata;
+	struct reader reader;
 	bool suspended;
+	bool ended;     /* before its end, to make room */
 	uint64_t turn;  /* in which it was last asked */
 	size_t written; /* bytes, in that turn */
 };
@@ -290,11 +297,15 @@ static ssize_t next_in_turn(struct http_stream *stream, char *buffer, size_t siz
 static ssize_t read_stream(void *userdata, uint64_t position, char *buffer, size_t size)
 {
 	struct http_stream *stream = userdata;
-	ssize_t n = next_in_turn(stream, buffer, size);
+	ssize_t n;
 
 	(void)position;
+	if (stream->ended)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	n = next_in_turn(stream, buffer, size);
 	if (n > 0) {
 		stream->written += (size_t)n;
+		reader_wrote(&stream->reader, (size_t)n);
 		return n;
 	}
 	if (n == HTTP_STREAM_END)
@@ -314,13 +325,87 @@ static void free_stream(void *userdata)
 	free(stream);
 }
 
+static void look_at_readers(struct http *h)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	struct http_stream *stream;
+
+	LIST_FOREACH(stream, &h->streams, list)
+		reader_look(&stream->reader, now);
+}
+
+/* What it has sent can still be read, and then the client learns that this was not all. */
+static void end_stream(struct http_stream *stream)
+{
+	stream->ended = true;
+	shutdown(stream->reader.fd, SHUT_RDWR);
+	http_stream_wake(stream);
+}
+
+/* Whether one more is within the limit, where need be in place of the one that rests longest. */
+static bool make_room(struct http *h, bool endless, unsigned limit)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC), rests, longest = STREAM_REST_SECONDS * NSEC_PER_SEC;
+	struct http_stream *stream, *idlest = NULL;
+	unsigned count = 0;
+
+	LIST_FOREACH(stream, &h->streams, list) {
+		if (stream->ended || (endless && !stream->source->endless))
+			continue;
+		count++;
+		rests = reader_rests(&stream->reader, now);
+		if (rests >= longest) {
+			longest = rests;
+			idlest = stream;
+		}
+	}
+	if (count < limit)
+		return true;
+	if (!idlest)
+		return false;
+	if (longest != UINT64_MAX)
+		log_info("an answer of which its client has taken nothing for %u seconds is ended: "
+			 "its place is wanted",
+			 (unsigned)(longest / NSEC_PER_SEC));
+	end_stream(idlest);
+	return true;
+}
+
+/* Whether there is a place for the stream; else the request has been answered, as far as memory
+ * goes. */
+static bool admit(struct http_request *request, const struct http_source *source)
+{
+	const struct http_profile *profile = request->http->profile;
+	char message[ERROR_LENGTH];
+
+	if (source->endless && !make_room(request->http, true, profile->endless))
+		snprintf(message, sizeof(message),
+			 "%u clients watch already, which is as many as may: end one of them, or "
+			 "try again later",
+			 profile->endless);
+	else if (!make_room(request->http, false, profile->streams))
+		snprintf(message, sizeof(message),
+			 "%u long answers are being read already, which is as many as may be: try "
+			 "again in %d seconds, when one that nobody reads can be ended",
+			 profile->streams, STREAM_REST_SECONDS);
+	else
+		return true;
+	refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, message, MHD_HTTP_HEADER_CONNECTION, "close");
+	return false;
+}
+
 int http_answer_stream(struct http_request *request, const char *type,
 		       const struct http_source *source, void *userdata,
 		       struct http_stream **ret_stream)
 {
-	struct http_stream *stream = calloc(1, sizeof(*stream));
+	struct http_stream *stream;
 	struct MHD_Response *response;
 
+	if (!admit(request, source)) {
+		source->free(userdata);
+		return -EBUSY;
+	}
+	stream = calloc(1, sizeof(*stream));
 	if (!stream) {
 		source->free(userdata);
 		return -ENOMEM;
@@ -329,6 +414,7 @@ int http_answer_stream(struct http_request *request, const char *type,
 	stream->connection = request->connection;
 	stream->source = source;
 	stream->userdata = userdata;
+	reader_init(&stream->reader, http_socket(request), now_ns(CLOCK_MONOTONIC));
 	LIST_INSERT_HEAD(&request->http->streams, stream, list);
 	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
 						     stream, free_stream);
@@ -342,6 +428,7 @@ int http_answer_stream(struct http_request *request, const char *type,
 	queue(request, MHD_HTTP_OK, type, response);
 	if (!request->answered)
 		return -ENOMEM;
+	set_deadline(request->connection, 0);
 	if (ret_stream)
 		*ret_stream = stream;
 	return 0;
@@ -469,9 +556,10 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 				  const char *path, const char *method, const char *version,
 				  const char *body, size_t *body_size, void **context)
 {
-	struct http *h = userdata;
 	struct http_request *request = *context;
 
+	(void)userdata;
+	(void)connection;
 	(void)version;
 	(void)body;
 	if (!request)
@@ -485,8 +573,6 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 		*body_size = 0;
 		return MHD_YES;
 	}
-	if (h->profile->long_answers)
-		set_deadline(connection, 0);
 	dispatch(request, path, method);
 	return request->answered ? MHD_YES : MHD_NO;
 }
@@ -533,6 +619,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)usec;
 	end_late_clients(h);
+	look_at_readers(h);
 	run(h);
 	sd_event_source_set_time_relative(source, TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

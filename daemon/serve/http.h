@@ -33,10 +33,10 @@ struct http_route {
 struct http_profile {
 	unsigned connections; /* at once */
 	unsigned per_address; /* at once from one IP address; 0: as many as there are */
-	size_t memory;     /* bytes for each connection: a request's header, a piece of an answer */
-	bool json_errors;  /* {"error":…}, else plain text */
-	bool long_answers; /* an answer may take as long as it likes; else the deadline includes it
-			    */
+	unsigned streams; /* at once, among the connections; other answers are under the deadline */
+	unsigned endless; /* at once, among the streams */
+	size_t memory;    /* bytes for each connection: a request's header, a piece of an answer */
+	bool json_errors; /* {"error":…}, else plain text */
 };
 
 extern const struct http_profile http_public;  /* TCP, anyone */
@@ -83,10 +83,14 @@ struct http_source {
 	/* The answer was sent, or its reader is gone; called once, also when no byte was ever asked
 	 * for. */
 	void (*free)(void *userdata);
+	bool endless; /* it never ends by itself */
 };
 
-/* Answers 200 with a stream. userdata is the stream's from here on; *ret_stream may be NULL. 0,
- * -ENOMEM. */
+/*
+ * Answers 200 with a stream, or 503 when there is no place for one more. A stream whose client has
+ * taken nothing for some seconds gives its place to the next. userdata is the stream's from here
+ * on; *ret_stream may be NULL. 0, -EBUSY after a 503, -ENOMEM.
+ */
 int http_answer_stream(struct http_request *request, const char *type,
 		       const struct http_source *source, void *userdata,
 		       struct http_stream **ret_stream);

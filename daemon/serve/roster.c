@@ -92,4 +92,4 @@ static void roster_free(void *userdata)
 	free(r);
 }
 
-const struct http_source roster_source = {roster_next, roster_free};
+const struct http_source roster_source = {.next = roster_next, .free = roster_free};

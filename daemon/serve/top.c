@@ -132,4 +132,4 @@ static void top_free(void *userdata)
 	free(t);
 }
 
-const struct http_source top_source = {top_next, top_free};
+const struct http_source top_source = {.next = top_next, .free = top_free};

@@ -280,4 +280,4 @@ static ssize_t walk_next(char *buffer, size_t size, void *userdata)
 	return lines_fill(&w->lines, buffer, size, produce, w);
 }
 
-const struct http_source walk_source = {walk_next, walk_free};
+const struct http_source walk_source = {.next = walk_next, .free = walk_free};

@@ -205,7 +205,11 @@ static void watcher_free(void *userdata)
 	free(w);
 }
 
-static const struct http_source watcher_source = {watcher_next, watcher_free};
+static const struct http_source watcher_source = {
+	.next = watcher_next,
+	.free = watcher_free,
+	.endless = true,
+};
 
 static struct watcher *watcher_new(struct watch *w, const struct filter *filter)
 {

@@ -22,7 +22,7 @@ int watch_new(sd_event *loop, const struct cgroups *cgroups, struct watch **ret)
 /* When no watcher is left: after http_free(). */
 struct watch *watch_free(struct watch *w);
 
-/* Answers the request with a stream. 0; -ENOMEM. */
+/* Answers the request with a stream. 0; -EBUSY, when it has been refused; -ENOMEM. */
 int watch_answer(struct watch *w, struct http_request *request, const struct filter *filter);
 /* For all watchers that want it. */
 void watch_on_event(struct watch *w, const struct tw_event *event);

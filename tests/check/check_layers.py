@@ -22,7 +22,8 @@ MAY_INCLUDE = {
 LIBRARIES = {
     r"bpf/": {"source"},
     r"linux/bpf\.h": {"source", "tcpwatchd"},
-    r"linux/(?!types\.h|bpf\.h)": {"source"},
+    r"linux/sock_diag\.h": {"source", "serve"},
+    r"linux/(?!types\.h|bpf\.h|sock_diag\.h)": {"source"},
     r"cap-ng\.h|seccomp\.h": {"tcpwatchd"},
     r"elf|libelf|zlib": {"source"},
     r"ini\.h": {"base"},

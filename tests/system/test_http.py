@@ -13,13 +13,15 @@ import time
 
 import pytest
 
-from daemon import UnixConnection
+from daemon import TCPWATCHCTL, UnixConnection
 from oracle import wait_for
 
 DEADLINE = 10  # seconds for a request, and a second for what comes on top
 LATE = 12
 BOTH = ("tcp", "control")
 CONNECTIONS = {"tcp": 32, "control": 16}
+STREAMS, ENDLESS = 14, 12  # of those on the control socket
+REST = 5  # seconds in which a client may take nothing of its stream though its place is wanted
 PER_ADDRESS = 8
 
 
@@ -391,22 +393,19 @@ def test_idle_connection_is_closed(daemon):
         assert DEADLINE - 1 < time.monotonic() - started < LATE
 
 
-def test_answer_that_nobody_reads(daemon):
+@pytest.mark.parametrize("kind", BOTH)
+def test_answer_that_nobody_reads(daemon, kind):
     """The deadline is for the answer too, which has to be longer than what the kernel buffers."""
-    with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(socket.socket())
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(LATE)
-        sock.connect(("127.0.0.1", daemon.port))
-        with contextlib.suppress(OSError, BlockingIOError):
-            for _ in range(2000):
-                sock.send(head("GET", "/metrics"), socket.MSG_DONTWAIT)
-        answers_promptly(daemon)
+    with dial(daemon, kind) as sock:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            for _ in range(20000):
+                sock.send(head("GET", path_of(kind)))
+        answers_promptly(daemon, kind)
         time.sleep(DEADLINE + 1)
-        with pytest.raises(OSError):
-            for _ in range(20):
-                sock.send(head("GET", "/metrics"))
-                time.sleep(0.1)
+        with pytest.raises(ConnectionError):
+            sock.send(b"x")
+            sock.send(b"x")
 
 
 # Streams
@@ -494,15 +493,136 @@ def test_row_comes_at_once(daemon, netns):
     assert sorted(waits)[4] < 0.06, waits
 
 
+def ask_to_watch(daemon, netns):
+    sock = dial(daemon, "control")
+    sock.sendall(head("GET", f"/v1/watch?netns={netns.inum}"))
+    assert sock.recv(15).startswith(b"HTTP/1.1 200 ")
+    return sock
+
+
+def may_not_watch(daemon):
+    """What the refusal says."""
+    with dial(daemon, "control") as sock:
+        sock.sendall(head("GET", "/v1/watch"))
+        start = sock.recv(15)
+        assert start.startswith(b"HTTP/1.1 503 ")  # before all is read: an answer might have no end
+        return error_of("control", read_answers(start + read_all(sock), ["GET"])[0])
+
+
 def test_watchers_that_are_gone_leave_their_places(daemon, netns):
-    """Without a transition to tell them of: the heartbeat finds out."""
-    for _ in range(CONNECTIONS["control"]):
-        with dial(daemon, "control") as sock:
-            sock.sendall(head("GET", f"/v1/watch?netns={netns.inum}"))
-            assert sock.recv(4096)
-    with dial(daemon, "control") as waiting:
-        waiting.sendall(closing("GET", "/v1/config"))
-        assert read_all(waiting).startswith(b"HTTP/1.1 200 ")
+    """Without a transition to tell them of, and before the next heartbeat."""
+    for _ in range(2 * CONNECTIONS["control"]):
+        ask_to_watch(daemon, netns).close()
+    answers_promptly(daemon, "control")
+
+
+def test_watchers_who_read_stay(daemon, netns):
+    """However long nothing happens; the next one is told so, and everything else goes on."""
+    watches = [daemon.watch(netns=netns.inum) for _ in range(ENDLESS)]
+    until = time.monotonic() + 2 * DEADLINE
+    while time.monotonic() < until:
+        assert may_not_watch(daemon) == \
+            f"{ENDLESS} clients watch already, which is as many as may: end one of them, or try again later"
+        assert daemon.connections(netns=netns.inum) == []
+        answers_promptly(daemon, "control")
+        time.sleep(1)
+    result = subprocess.run([TCPWATCHCTL, "--socket", daemon.socket, "watch"], capture_output=True, text=True, timeout=10)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"{ENDLESS} clients watch already" in result.stderr
+    netns.listener()
+    daemon.http("/metrics")
+    assert all(watch.take(1)[0]["to"] == "listen" for watch in watches)
+
+
+def test_watcher_who_does_not_read_gives_way(daemon, netns):
+    """When his place is wanted, and not before; a heartbeat that fits into the buffer is not read for that."""
+    watches = [daemon.watch(netns=netns.inum) for _ in range(ENDLESS - 1)]
+    with ask_to_watch(daemon, netns) as idle:
+        assert may_not_watch(daemon)
+        time.sleep(2 * REST + 2)
+        watches.append(daemon.watch(netns=netns.inum))
+        assert may_not_watch(daemon)
+        data = read_all(idle)
+        assert data.count(b"1\r\n\n\r\n") >= 2 and not data.endswith(b"\r\n0\r\n\r\n")
+    netns.listener()
+    daemon.http("/metrics")
+    assert all(watch.take(1)[0]["to"] == "listen" for watch in watches)
+    assert "has taken nothing for" in daemon.text()
+
+
+def test_lists_that_nobody_reads(crowd, daemon):
+    """They leave room for short answers at once, and for other lists after some seconds."""
+    path = f"/v1/connections?port={crowd}&state=established"
+    with contextlib.ExitStack() as stack:
+        stuck = []
+        for number in range(CONNECTIONS["control"] + 4):
+            sock = stack.enter_context(dial(daemon, "control"))
+            sock.sendall(head("GET", path))
+            if number < STREAMS:
+                assert sock.recv(15).startswith(b"HTTP/1.1 200 ")
+                stuck.append(sock)
+            else:
+                answer = read_answers(read_all(sock), ["GET"])[0]
+                assert answer[0] == 503
+                assert f"{STREAMS} long answers are being read" in error_of("control", answer)
+        for _ in range(5):
+            answers_promptly(daemon, "control")
+        assert not any(map(hung_up, stuck))
+        time.sleep(REST + 1)
+        assert not any(map(hung_up, stuck))  # as nobody wants the places
+        for _ in range(2):
+            assert len(daemon.control(path).body.splitlines()) == 4000
+            assert sum(map(hung_up, stuck)) == 1  # whose place the second list has as well
+
+
+def hung_up(sock):
+    poll = select.poll()
+    poll.register(sock, 0)
+    return any(events & select.POLLHUP for _, events in poll.poll(0))
+
+
+def list_into(stack, daemon, output):
+    process = subprocess.Popen([TCPWATCHCTL, "--socket", daemon.socket, "list"], stdin=subprocess.DEVNULL,
+                               stdout=output, stderr=subprocess.PIPE, text=True)
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    return process
+
+
+def test_pagers_that_rest(crowd, daemon):
+    """tcpwatchctl waits for its pager, and the daemon for tcpwatchctl, which is told when it has waited too long."""
+    with contextlib.ExitStack() as stack:
+        pagers = [list_into(stack, daemon, subprocess.PIPE) for _ in range(STREAMS)]
+        for process in pagers:
+            assert process.stdout.read(1)
+        status = [TCPWATCHCTL, "--socket", daemon.socket, "status"]
+        assert subprocess.run(status, capture_output=True, timeout=1).returncode == 0
+        time.sleep(REST + 1)
+        another = list_into(stack, daemon, subprocess.DEVNULL)
+        assert (another.wait(timeout=5), another.stderr.read()) == (0, "")
+        ends = [(len(process.stdout.readlines()) >= 4000, process.wait(), process.stderr.read()) for process in pagers]
+        assert [end for end in ends if end[:2] == (True, 0)] == [(True, 0, "")] * (STREAMS - 1)
+        cut = next(end for end in ends if end[1])
+        assert cut[:2] == (False, 1) and "nothing of it was taken" in cut[2]
+
+
+def test_slow_reader_keeps_his_place(crowd, daemon):
+    """He takes a little each second, and the list is long."""
+    path = f"/v1/connections?port={crowd}&state=established"
+    with contextlib.ExitStack() as stack:
+        slow = UnixConnection(daemon.socket)
+        stack.callback(slow.close)
+        slow.request("GET", path)
+        answer = slow.getresponse()
+        for _ in range(STREAMS - 1):
+            stack.enter_context(dial(daemon, "control")).sendall(head("GET", path))
+        data = b""
+        for _ in range(2 * REST):
+            data += answer.read(65536)
+            time.sleep(1)
+        for _ in range(STREAMS - 1):
+            stack.enter_context(dial(daemon, "control")).sendall(head("GET", path))
+        assert len((data + answer.read()).splitlines()) == 4000
 
 
 def test_stop_with_streams_open(make_daemon, crowd, netns):
