@@ -79,8 +79,7 @@ static int read_filter(struct http_request *request, enum filter_set set, struct
 	struct parameters p = {.set = set, .filter = FILTER_INIT};
 
 	if (http_arguments(request, on_parameter, &p)) {
-		http_answer_error(request, 400, "%s",
-				  *p.error ? p.error : "a parameter has a NUL byte in it");
+		http_answer_error(request, 400, "%s", p.error);
 		return -EINVAL;
 	}
 	*ret = p.filter;

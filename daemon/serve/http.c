@@ -63,9 +63,10 @@ struct http {
 struct http_request {
 	struct http *http;
 	struct MHD_Connection *connection;
-	size_t uri; /* length */
-	bool begun; /* its header has come */
-	bool head;  /* the method is HEAD */
+	size_t uri;        /* length */
+	const char *fault; /* of the URI: a sentence, or NULL */
+	bool begun;        /* its header has come */
+	bool head;         /* the method is HEAD */
 	bool answered;
 };
 
@@ -166,15 +167,12 @@ struct argument_walk {
 };
 
 static enum MHD_Result on_argument(void *userdata, enum MHD_ValueKind kind, const char *name,
-				   size_t name_size, const char *value, size_t value_size)
+				   const char *value)
 {
 	struct argument_walk *walk = userdata;
 
 	(void)kind;
-	if (strlen(name) != name_size || (value && strlen(value) != value_size))
-		walk->result = -EINVAL;
-	else
-		walk->result = walk->callback(name, value, walk->userdata);
+	walk->result = walk->callback(name, value, walk->userdata);
 	return walk->result ? MHD_NO : MHD_YES;
 }
 
@@ -184,7 +182,7 @@ int http_arguments(const struct http_request *request,
 {
 	struct argument_walk walk = {callback, userdata, 0};
 
-	MHD_get_connection_values_n(request->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
+	MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_argument, &walk);
 	return walk.result;
 }
 
@@ -512,29 +510,46 @@ static bool body_too_long(const struct http_request *request)
 	return length && strtoull(length, NULL, 10) > BODY_LIMIT;
 }
 
-/* Whether the request is larger than any needs to be; then it has been answered, as far as memory
- * goes. */
-static bool too_large(struct http_request *request)
+/* RFC 9112 section 3.2. */
+static bool lacks_host(const struct http_request *request, const char *version)
+{
+	return strcmp(version, MHD_HTTP_VERSION_1_0) != 0 &&
+	       !http_header(request, MHD_HTTP_HEADER_HOST);
+}
+
+/* Whether the request is malformed, or larger than any needs to be; then it has been answered, as
+ * far as memory goes. */
+static bool refused(struct http_request *request, const char *version)
 {
 	const struct {
 		bool is;
 		unsigned status;
 		const char *message;
-	} limits[] = {
+	} faults[] = {
 		{request->uri > URI_LIMIT, MHD_HTTP_URI_TOO_LONG, "the URI is too long"},
 		{header_size(request) > HEADER_LIMIT, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
 		 "the header is too long"},
+		{request->fault, MHD_HTTP_BAD_REQUEST, request->fault},
+		{lacks_host(request, version), MHD_HTTP_BAD_REQUEST, "the header names no host"},
 		{body_too_long(request), MHD_HTTP_CONTENT_TOO_LARGE, "no request here has a body"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-		if (!limits[i].is)
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		if (!faults[i].is)
 			continue;
-		refuse(request, limits[i].status, limits[i].message, MHD_HTTP_HEADER_CONNECTION,
+		refuse(request, faults[i].status, faults[i].message, MHD_HTTP_HEADER_CONNECTION,
 		       "close");
 		return true;
 	}
 	return false;
+}
+
+/* MHD decodes a path into a C string, which a NUL would end before its time. */
+static const char *fault_of(const char *uri)
+{
+	if (strstr(uri, "%00"))
+		return "the URI has a NUL byte in it";
+	return strchr(uri, ' ') ? "the URI has a space in it" : NULL;
 }
 
 /* The first that MHD tells of a request; the result becomes *context below. */
@@ -547,6 +562,7 @@ static void *on_uri(void *userdata, const char *uri, struct MHD_Connection *conn
 	request->http = userdata;
 	request->connection = connection;
 	request->uri = strlen(uri);
+	request->fault = fault_of(uri);
 	return request;
 }
 
@@ -560,14 +576,13 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 	(void)userdata;
 	(void)connection;
-	(void)version;
 	(void)body;
 	if (!request)
 		return MHD_NO;
 	if (!request->begun) {
 		request->begun = true;
 		request->head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
-		return too_large(request) && !request->answered ? MHD_NO : MHD_YES;
+		return refused(request, version) && !request->answered ? MHD_NO : MHD_YES;
 	}
 	if (*body_size) {
 		*body_size = 0;
@@ -627,14 +642,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int start(struct http *h, int fd)
 {
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-				     on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
-				     MHD_OPTION_CONNECTION_LIMIT, h->profile->connections,
-				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, h->profile->per_address,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->profile->memory,
-				     MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-				     on_connection, h, MHD_OPTION_URI_LOG_CALLBACK, on_uri, h,
-				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, h->profile->connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, h->profile->per_address,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->profile->memory,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+		h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 	return h->daemon ? 0 : -ENOMEM;
 }
 

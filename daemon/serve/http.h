@@ -58,8 +58,7 @@ const char *http_header(const struct http_request *request, const char *name);
 int http_socket(const struct http_request *request);
 /*
  * Calls back for each argument of the query, in order, percent-decoded; value is NULL where there
- * is no "=". Stops at the first result that is not 0, and returns it. -EINVAL: an argument has a
- * NUL in it.
+ * is no "=". Stops at the first result that is not 0, and returns it.
  */
 int http_arguments(const struct http_request *request,
 		   int (*callback)(const char *name, const char *value, void *userdata),
