@@ -100,7 +100,9 @@ static __always_inline int is_for_map(const struct sock *sk, int old, int new)
 {
 	if (new == TW_LISTEN)
 		return !sock_is_subflow(sk);
-	return old == TW_LISTEN && new == TW_CLOSE &&sock_is_subflow(sk);
+	if (old == TW_LISTEN && new == TW_CLOSE)
+		return sock_is_subflow(sk);
+	return 0;
 }
 
 /* The tracepoint also fires for MPTCP, DCCP and SCTP. */
