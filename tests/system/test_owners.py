@@ -346,7 +346,8 @@ def test_closed_by_another(thrifty, netns):
             (other / "cgroup.procs").write_text(str(receiver))
             wait_for(lambda: {receiver} in true_holders(netns).values(), 10, "it to be received")
             # the receiver has the listener as well
-            assert units(program.rows(thrifty, state="established")) == {("established", None, group.name): 1}
+            wait_for(lambda: units(program.rows(thrifty, state="established")) == {
+                ("established", None, group.name): 1}, 10, lambda: program.rows(thrifty))
             os.kill(receiver, 9)
             wait_for(lambda: counts(netns)["fin_wait2"] == 1, 10, "its end")
             client.close()
