@@ -110,6 +110,16 @@ def within(group):
     return "sh", "-c", f'echo $$ > "$0/cgroup.procs" && exec "$@"', group
 
 
+@contextlib.contextmanager
+def running(program):
+    """Has ended when its control group is to go."""
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.wait()
+
+
 def comm_of(pid):
     return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
 
@@ -312,14 +322,18 @@ def thrifty(make_daemon):
     return make_daemon(resync_budget="0.01%").start()
 
 
+def await_unit(daemon, netns, unit):
+    wait_for(lambda: {r["owner"]["unit"] for r in daemon.listeners(netns=netns.inum)} == {unit}, 10,
+             lambda: daemon.listeners(netns=netns.inum))
+
+
 def test_connections_of_a_passed_listener(thrifty, netns):
     """They have the unit of the program that holds the listener, not of the one that opened it, also before a pass."""
     with cgroup("twtest.slice/twtest-opener.service") as opener, cgroup("twtest.slice/twtest-holder.service") as group:
         program = Program(netns, "launch", prefix=within(opener))
         (group / "cgroup.procs").write_text(str(program.pid))
         make_pass(thrifty)
-        wait_for(lambda: all(r["owner"]["unit"] == group.name for r in thrifty.listeners(netns=netns.inum)), 10,
-                 lambda: thrifty.listeners(netns=netns.inum))
+        await_unit(thrifty, netns, group.name)
         with no_pass(thrifty):
             clients = program.connect(3)
             for _ in clients:
@@ -336,9 +350,10 @@ def test_connections_of_a_passed_listener(thrifty, netns):
 
 def test_closed_by_another(thrifty, netns):
     """Who closes it has left it behind, with a unit of its own."""
-    with cgroup("twtest.slice/twtest-sender.service") as group, cgroup("twtest.slice/twtest-closer.service") as other:
-        program = Program(netns, "passed", prefix=within(group))
+    with cgroup("twtest.slice/twtest-sender.service") as group, cgroup("twtest.slice/twtest-closer.service") as other, \
+            running(Program(netns, "passed", prefix=within(group))) as program:
         make_pass(thrifty)
+        await_unit(thrifty, netns, group.name)
         with no_pass(thrifty):
             client, = program.connect(1)
             program.step()
@@ -354,8 +369,6 @@ def test_closed_by_another(thrifty, netns):
             left = {("time_wait", receiver, other.name): 1}
             wait_for(lambda: units(program.rows(thrifty, state="time_wait")) == left, 10,
                      lambda: units(program.rows(thrifty)))
-        program.process.stdin.close()
-        program.process.wait()
 
 
 def activated_by_systemd(netns, group):
@@ -632,16 +645,6 @@ def wide_cgroup(path, count):
                     group.rmdir()
 
 
-@contextlib.contextmanager
-def leaking_within(netns, group):
-    program = Program(netns, "leak", prefix=within(group))
-    try:
-        yield program
-    finally:
-        program.process.kill()
-        program.process.wait()
-
-
 def test_a_tree_that_is_too_wide(daemon, netns):
     """What is below directories that a walk has no room to remember is found once there is room."""
     def named(program):
@@ -650,9 +653,10 @@ def test_a_tree_that_is_too_wide(daemon, netns):
     # paths of 4,000 bytes, and 4 MB of them are remembered
     with wide_cgroup("/".join(["twwide"] + ["d" * 250] * 15), 1100) as groups:
         first, *others, last = groups
-        with cgroup(str((last / "x").relative_to(CGROUPS))) as below, leaking_within(netns, below) as missed:
+        with cgroup(str((last / "x").relative_to(CGROUPS))) as below, \
+                running(Program(netns, "leak", prefix=within(below))) as missed:
             wait_for(lambda: missed.rows(daemon), 10, "the listener")
-            with leaking_within(netns, first) as met:
+            with running(Program(netns, "leak", prefix=within(first))) as met:
                 wait_for(lambda: met.rows(daemon) and named(met), 15, "a walk to come by")
                 assert not named(missed)
                 for group in others:
