@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "model/valid.h"
 #include "recording.h"
-
-#include <tcpwatch/tcp_state.h>
 
 #define BODY_MAX sizeof(struct tw_cgroup)
 
@@ -91,16 +89,6 @@ struct recording *recording_close(struct recording *r)
 	return NULL;
 }
 
-static bool is_state(unsigned state)
-{
-	return state >= TW_STATE_FIRST && state <= TW_STATE_LAST;
-}
-
-static bool is_family(unsigned family)
-{
-	return family == AF_INET || family == AF_INET6;
-}
-
 /* Whether a kernel can have told that, as far as the body's own numbers show. */
 static bool is_possible(unsigned type, const void *body)
 {
@@ -110,13 +98,13 @@ static bool is_possible(unsigned type, const void *body)
 
 	switch (type) {
 	case TW_RECORD_EVENT:
-		return is_state(event->old_state) && is_state(event->new_state) &&
-		       is_family(event->family);
+		return valid_state(event->old_state) && valid_state(event->new_state) &&
+		       valid_family(event->family);
 	case TW_RECORD_SOCKET:
-		return is_state(socket->state) && is_family(socket->family) &&
+		return valid_state(socket->state) && valid_family(socket->family) &&
 		       socket->kind <= TW_SOCKET_MINI;
 	case TW_RECORD_LISTENER:
-		return is_family(listener->family);
+		return valid_family(listener->family);
 	default:
 		return true;
 	}

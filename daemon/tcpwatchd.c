@@ -29,9 +29,6 @@
 /* The promise is "right once nothing has changed for a second": two looks at the kernel's sums in
  * it. */
 #define TICK_USEC (500 * 1000)
-/* Ports that are removed after one read of them: as many as the kernel counts at most
- * (bpf/syn.bpf.c). */
-#define PORTS_GONE 16384
 
 struct tcpwatchd {
 	struct settings *settings;
@@ -50,7 +47,7 @@ struct tcpwatchd {
 	struct recording *recording;
 	struct serve_status status;
 	struct supervisor supervisor;
-	struct tw_port gone[PORTS_GONE]; /* counted, though not wanted any more */
+	struct tw_port gone[TW_PORTS_MAX]; /* counted, though not wanted any more */
 	size_t gone_count;
 	bool ready;
 };
@@ -67,7 +64,7 @@ static void write_record(struct tcpwatchd *d, enum tw_record_type type, const vo
 
 static void note_port(struct tcpwatchd *d, const struct tw_port *port)
 {
-	if (d->gone_count < PORTS_GONE && !model_wants_port(d->model, port))
+	if (d->gone_count < ARRAY_SIZE(d->gone) && !model_wants_port(d->model, port))
 		d->gone[d->gone_count++] = *port;
 }
 

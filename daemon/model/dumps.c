@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/ledger.h"
+#include "model/valid.h"
 
 #define SYN_ACK_MSEC \
 	UINT64_C(1000)      /* TCP_TIMEOUT_INIT: the first wait for the final ACK, then doubled */
@@ -18,9 +19,8 @@ static bool row_valid(const struct tw_socket *row)
 		[TW_SOCKET_MINI] = TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_TIME_WAIT),
 	};
 
-	return row->kind <= TW_SOCKET_MINI && ledger_state_valid(row->state) &&
-	       states_of_kind[row->kind] & TW_STATE_BIT(row->state) &&
-	       ledger_family_valid(row->family);
+	return row->kind <= TW_SOCKET_MINI && valid_state(row->state) &&
+	       states_of_kind[row->kind] & TW_STATE_BIT(row->state) && valid_family(row->family);
 }
 
 void model_round_begin(struct model *m, const struct tw_round *round)

@@ -54,16 +54,6 @@ static inline void ledger_time(struct model *m, uint64_t time_ns)
 		m->now_ns = time_ns;
 }
 
-static inline bool ledger_state_valid(unsigned state)
-{
-	return state >= TW_STATE_FIRST && state <= TW_STATE_LAST;
-}
-
-static inline bool ledger_family_valid(unsigned family)
-{
-	return family == AF_INET || family == AF_INET6;
-}
-
 static inline enum netns_family ledger_family(const struct connection *c)
 {
 	return c->flags & CONNECTION_IPV6 ? NETNS_IPV6 : NETNS_IPV4;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/ledger.h"
+#include "model/valid.h"
 
 int model_new(uint32_t max_connections, struct model **ret)
 {
@@ -48,9 +49,9 @@ void model_set_slots(struct model *m, size_t slots)
 /* TIME_WAIT is a minisocket's state, which tcp_set_state() never sees. */
 static bool event_valid(const struct tw_event *e)
 {
-	return ledger_state_valid(e->old_state) && ledger_state_valid(e->new_state) &&
+	return valid_state(e->old_state) && valid_state(e->new_state) &&
 	       e->old_state != TW_TIME_WAIT && e->new_state != TW_TIME_WAIT &&
-	       ledger_family_valid(e->family);
+	       valid_family(e->family);
 }
 
 /* The end of a socket that the table has not met yet, to which a late row may lead all the same. */
@@ -408,7 +409,7 @@ void model_listener(struct model *m, const struct tw_listener *row)
 	int index = row->closed ? netns_find(m->netns, row->netns)
 				: netns_index(m->netns, row->netns);
 
-	if (index < 0 || !ledger_family_valid(row->family))
+	if (index < 0 || !valid_family(row->family))
 		return;
 	if (!m->looked) {
 		/* the first one: what a dump has collected gives way */
