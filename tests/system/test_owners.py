@@ -99,7 +99,13 @@ def cgroup(path):
             parts.append(made)
     try:
         yield made
-    finally:
+    except BaseException as failure:
+        # what it has left running ends after it, and what failed is what matters
+        for part in reversed(parts):
+            with contextlib.suppress(OSError):
+                part.rmdir()
+        raise failure
+    else:
         for part in reversed(parts):
             wait_for(lambda: not (part / "cgroup.procs").read_text(), 10, "the control group to be empty")
             part.rmdir()
@@ -155,8 +161,8 @@ def assert_like_ss(daemon, netns, timeout=15):
 
 def test_leak(daemon, netns):
     """What is accepted and never closed: the peers' FINs leave it to the program, by name and unit."""
-    with cgroup("twtest.slice/twtest-leak.service") as group:
-        program = Program(netns, "leak", prefix=within(group))
+    with cgroup("twtest.slice/twtest-leak.service") as group, \
+            running(Program(netns, "leak", prefix=within(group))) as program:
         clients = program.connect(5)
         for _ in clients:
             program.step()
@@ -171,12 +177,12 @@ def test_leak(daemon, netns):
             assert owner["cgroup"] == "/twtest.slice/twtest-leak.service" and owner["container"] is None
         by_unit = daemon.connections(netns=netns.inum, owner="twtest-leak.service", state="close_wait")
         assert len(by_unit) == 5
-        assert [r["local_port"] for r in daemon.listeners(owner="twtest-leak.service")] == [program.port]
+        # as of the last look at the listeners, which comes with each tick
+        wait_for(lambda: [r["local_port"] for r in daemon.listeners(owner="twtest-leak.service")] == [program.port],
+                 5, lambda: daemon.listeners())
         assert_right_when_quiet(daemon, netns)
         assert_sums(daemon)
         assert_like_ss(daemon, netns)
-        program.process.kill()
-        program.process.wait()
 
 
 @both_modes
