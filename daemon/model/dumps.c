@@ -139,6 +139,7 @@ static void insert_row(struct model *m, struct netns *n, struct connection *c,
 	if (owner.kind == OWNER_KIND_UNACCEPTED && !queued_add(&m->queued, row->cookie))
 		owner.kind = OWNER_KIND_UNKNOWN;
 	c->owner = owners_take(m->owners, &owner);
+	c->user = users_take(m->users, owner.uid);
 	if (ledger_insert(m, c)) {
 		note_undated(m, row);
 		ledger_explained(n, c, 1);

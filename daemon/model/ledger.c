@@ -6,6 +6,9 @@
 /* Linux's own, where a namespace's is not told: INET_DEFAULT_PORT_RANGE. */
 #define PORT_LOW_DEFAULT 32768U
 #define PORT_HIGH_DEFAULT 60999U
+#define ROOM_STEPS                                                                          \
+	1024U /* entries looked at for one that gives way: of 100 users who share the table \
+	    evenly, every hundredth would do */
 
 /* Counts a connection of the table in (1) or out (-1), as it is now. other: the state that it comes
  * from or goes to, 0 for none. */
@@ -63,10 +66,17 @@ void ledger_make_mini(struct model *m, struct connection *c)
 	count(m, c, c->state, 1);
 }
 
+/* What refers to it no longer. */
+static void drop_references(struct model *m, const struct connection *c)
+{
+	owners_drop(m->owners, c->owner);
+	users_drop(m->users, c->user);
+}
+
 void ledger_drop(struct model *m, struct connection *c)
 {
 	count(m, c, 0, -1);
-	owners_drop(m->owners, c->owner);
+	drop_references(m, c);
 	table_remove(m->table, c);
 }
 
@@ -88,8 +98,9 @@ void ledger_end(struct model *m, struct connection *c)
 		return;
 	}
 	count(m, c, 0, -1);
-	owners_drop(m->owners, c->owner);
+	drop_references(m, c);
 	c->owner = OWNER_UNKNOWN;
+	c->user = USER_UNKNOWN;
 	c->flags |= CONNECTION_GONE;
 	table_move(m->table, c, TW_CLOSE, m->now_ns);
 }
@@ -149,6 +160,45 @@ void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
 	owner_complete(owner, &of_socket);
 }
 
+/* It goes on, but is followed no longer: from now on it is counted alone. */
+static void give_way(struct model *m, struct connection *c)
+{
+	struct netns *n = ledger_netns(m, c);
+	bool mini = c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2;
+
+	n->untracked[c->state][ledger_family(c)]++;
+	n->minis_untracked += mini;
+	if (m->round_states & TW_STATE_BIT(c->state) && c->flags & CONNECTION_SEEN) {
+		n->dump_untracked[c->state][ledger_family(c)]++;
+		n->dump_minis_untracked += mini;
+	}
+	ledger_drop(m, c);
+}
+
+/*
+ * The table is full. Whoever has the most connections in it gives one up for a user who has fewer,
+ * who is counted with the new one: so no user is short of room as long as he wants no more than an
+ * equal share.
+ */
+static bool make_room(struct model *m, uint32_t user)
+{
+	uint32_t largest = users_largest(m->users), slots = table_slots(m->table);
+
+	if (users_connections(m->users, largest) <= users_connections(m->users, user))
+		return false;
+	for (unsigned i = 0; i < ROOM_STEPS; i++) {
+		struct connection *c;
+
+		m->room_slot = m->room_slot + 1 < slots ? m->room_slot + 1 : 0;
+		c = table_slot(m->table, m->room_slot);
+		if (c && c->user == largest && !(c->flags & CONNECTION_GONE)) {
+			give_way(m, c);
+			return true;
+		}
+	}
+	return false;
+}
+
 struct connection *ledger_insert(struct model *m, const struct connection *connection)
 {
 	struct connection *c = table_insert(m->table, connection);
@@ -157,10 +207,12 @@ struct connection *ledger_insert(struct model *m, const struct connection *conne
 		ledger_drop_gone(m);
 		c = table_insert(m->table, connection);
 	}
+	if (!c && make_room(m, connection->user))
+		c = table_insert(m->table, connection);
 	if (c)
 		count(m, c, 0, 1);
 	else
-		owners_drop(m->owners, connection->owner);
+		drop_references(m, connection);
 	return c;
 }
 

@@ -11,6 +11,7 @@
 
 #include "model/model.h"
 #include "model/queued.h"
+#include "model/users.h"
 
 #define MSEC_NS UINT64_C(1000000)
 #define SECOND_NS (1000 * MSEC_NS)
@@ -25,6 +26,8 @@ struct model {
 	struct ages ages;
 	uint64_t undated;
 	struct owners *owners;
+	struct users *users;
+	uint32_t room_slot; /* of the table, from which on room is looked for next */
 	struct tallies *tallies;
 	struct cgroups *cgroups;
 	struct netns_table *netns;
@@ -103,7 +106,8 @@ void ledger_disown(struct model *m, struct connection *c);
  * listener, stay where nothing better is known; so does a kind that is known. */
 void ledger_listener_owner(const struct model *m, uint32_t netns, uint16_t port,
 			   struct owner *owner);
-/* NULL when the table is full. Takes over the reference to the owner. */
+/* NULL when the table is full, and the connection's user is not one for whom another makes room.
+ * Takes over the references to the owner and the user. */
 struct connection *ledger_insert(struct model *m, const struct connection *connection);
 /* By a row, or by an event of the time. */
 void ledger_mark_seen(const struct model *m, struct connection *c, uint64_t time_ns);

@@ -13,8 +13,9 @@ int model_new(uint32_t max_connections, struct model **ret)
 	if (!m)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
-	    cgroups_new(&m->cgroups) < 0 || netns_table_new(&m->netns) < 0 ||
-	    listeners_new(&m->listeners) < 0 || segments_new(&m->segments) < 0 ||
+	    users_new(&m->users) < 0 || cgroups_new(&m->cgroups) < 0 ||
+	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
+	    segments_new(&m->segments) < 0 ||
 	    tallies_new(m->table, m->owners, m->netns, &m->tallies) < 0) {
 		model_free(m);
 		return -ENOMEM;
@@ -30,6 +31,7 @@ struct model *model_free(struct model *m)
 		return NULL;
 	table_free(m->table);
 	owners_free(m->owners);
+	users_free(m->users);
 	tallies_free(m->tallies);
 	cgroups_free(m->cgroups);
 	netns_table_free(m->netns);
@@ -134,6 +136,7 @@ static struct connection connection_of_event(struct model *m, int netns, const s
 	if (c.state == TW_LISTEN)
 		listeners_begin(m->listeners, e->netns, c.sport, &owner);
 	c.owner = owners_take(m->owners, &owner);
+	c.user = users_take(m->users, owner.uid);
 	return c;
 }
 

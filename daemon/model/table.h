@@ -51,7 +51,8 @@ struct connection {
 	uint8_t state : 4;     /* enum tw_tcp_state; TW_CLOSE with CONNECTION_GONE only */
 	uint8_t marks : 4;     /* the table's own: how many of its state's marks it has passed */
 	uint8_t flags;         /* enum connection_flag */
-	uint32_t owner : 29;   /* index: see owners.h */
+	uint32_t owner : 14;   /* index: see owners.h */
+	uint32_t user : 12;    /* index, of who made it: see users.h */
 	uint32_t missed : 1;   /* no descriptor was met by the last pass */
 	uint32_t queued : 1;   /* in an accept queue, by the look that goes on */
 	uint32_t outgoing : 1; /* by connect(), and not accepted; a guess where it is older */

@@ -16,6 +16,7 @@ from oracle import assert_right_when_quiet, assert_settles, wait_for
 from test_alerts import shipped
 
 STRANGER = 54321  # a user that no system has
+RANGE = range(100000, 165536)  # the uids of a user's containers: subuid(5)
 
 # Ends without TIME_WAIT, which would outlive it.
 CONNECT = """
@@ -79,9 +80,9 @@ while True:
 def stranger():
     """Runs code as the stranger; what was started ends with the test."""
     with contextlib.ExitStack() as stack:
-        def run(code, *arguments, netns=None):
+        def run(code, *arguments, netns=None, uid=STRANGER):
             argv = [sys.executable, "-c", code, *map(str, arguments)]
-            drop = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+            drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
             argv = netns.command(*drop, *argv) if netns else [*drop, *argv]
             process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
             stack.callback(end, process)
@@ -129,20 +130,33 @@ def test_neither_process_is_open_to_him(daemon):
     assert daemon.status()
 
 
-def test_table_stays_bounded(make_daemon, netns, stranger):
-    """More connections than there is room for: all are counted, and those of others are followed again after."""
-    limit = 300
+@pytest.mark.parametrize("uids", [[STRANGER], RANGE[:8], RANGE[-8:]], ids=["one", "subordinate", "last_of_them"])
+@pytest.mark.parametrize("older", [False, True])
+def test_table_stays_bounded(make_daemon, netns, stranger, uids, older):
+    """More connections than there is room for, of one user or of a range that is his: all are counted, and those of
+    others are followed, up to an equal share."""
+    limit, held = 300, 60  # of which each is two, and a listener
     # it sees the test's namespace alone: what else is on the host takes no room
-    daemon = make_daemon(
-        max_connections=limit, netns=netns, namespaces="host", metrics={"listen": "off"}).start()
-    process = stranger(CONNECT, 400, netns=netns)
+    daemon = make_daemon(max_connections=limit, netns=netns, namespaces="host", metrics={"listen": "off"})
+    if not older:
+        daemon.start()
+    processes = [stranger(CONNECT, 400 // len(uids), netns=netns, uid=uid) for uid in uids]
+    if older:
+        daemon.start()
     assert_right_when_quiet(daemon, netns)
     assert daemon.status().states_of(netns.inum)["established"] == 800
     assert len(daemon.connections()) <= limit and daemon.status()["untracked"] >= 800 - limit
-    end(process)
+    netns.holder().hold("half_closed", held)
+    wait_for(lambda: len(daemon.connections(netns=netns.inum, state="close_wait")) == held, 5,
+             lambda: len(daemon.connections(netns=netns.inum, state="close_wait")))
+    assert_right_when_quiet(daemon, netns)
+    daemon.resync()
+    assert_right_when_quiet(daemon, netns)
+    assert len(daemon.connections(netns=netns.inum, state="close_wait")) == held
+    for process in processes:
+        end(process)
     assert_settles(daemon, netns)
-    netns.holder().hold("half_closed", 3)
-    wait_for(lambda: len(daemon.connections(netns=netns.inum, state="close_wait")) == 3, 5)
+    assert daemon.status()["untracked"] == 0
 
 
 def test_loop_goes_on(daemon, netns, stranger):
