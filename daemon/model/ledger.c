@@ -184,7 +184,7 @@ static bool make_room(struct model *m, uint32_t user)
 {
 	uint32_t largest = users_largest(m->users), slots = table_slots(m->table);
 
-	if (users_connections(m->users, largest) <= users_connections(m->users, user))
+	if (users_count(m->users, largest) <= users_count(m->users, user))
 		return false;
 	for (unsigned i = 0; i < ROOM_STEPS; i++) {
 		struct connection *c;

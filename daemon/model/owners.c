@@ -11,12 +11,17 @@
 /* Owners in use from which on a new one is kept without its pid. */
 #define PIDS_OF_KERNEL_MAX (OWNERS_MAX / 4)
 #define PIDS_MAX (OWNERS_MAX / 2)
+/* From there on: a user's, before a new one of his is kept by its uid and kind alone; and before it
+ * is not kept, as who has a range of uids may have many of these. */
+#define OF_A_USER_MAX (OWNERS_MAX / 4)
+#define UIDS_OF_A_USER_MAX (PIDS_MAX + OWNERS_MAX / 16)
 
 struct slot {
 	struct owner owner;
 	uint32_t references; /* 0: free */
 	uint32_t chain;      /* the next in its chain, or among the free */
 	uint32_t nofile;
+	uint32_t user; /* index */
 	uint32_t connections[TW_STATE_SLOTS];
 };
 
@@ -25,6 +30,7 @@ struct owners {
 	uint32_t *chains;   /* as many as slots: a power of two */
 	uint32_t slot_count;
 	uint32_t used; /* those that are not free */
+	struct users *users;
 	uint64_t changes;
 	uint32_t free;
 };
@@ -103,7 +109,7 @@ int owners_new(struct owners **ret)
 
 	if (!o)
 		return -ENOMEM;
-	if (grow(o, SLOTS_MIN) < 0) {
+	if (users_new(&o->users) < 0 || grow(o, SLOTS_MIN) < 0) {
 		owners_free(o);
 		return -ENOMEM;
 	}
@@ -118,6 +124,7 @@ struct owners *owners_free(struct owners *o)
 		return NULL;
 	free(o->slots);
 	free(o->chains);
+	users_free(o->users);
 	free(o);
 	return NULL;
 }
@@ -139,7 +146,11 @@ static uint32_t add(struct owners *o, const struct owner *owner)
 		return OWNER_UNKNOWN;
 	index = o->free;
 	o->free = o->slots[index].chain;
-	o->slots[index] = (struct slot){.owner = *owner, .chain = *chain_of(o, owner)};
+	o->slots[index] = (struct slot){
+		.owner = *owner,
+		.chain = *chain_of(o, owner),
+		.user = users_take(o->users, owner->uid),
+	};
 	*chain_of(o, owner) = index;
 	o->used++;
 	o->changes++;
@@ -151,8 +162,15 @@ static bool too_many_for_pid(const struct owners *o, const struct owner *owner)
 	return o->used >= (owner->kind == OWNER_KIND_KERNEL ? PIDS_OF_KERNEL_MAX : PIDS_MAX);
 }
 
+static bool user_has(const struct owners *o, const struct owner *owner, uint32_t count)
+{
+	return o->used >= PIDS_MAX &&
+	       users_count(o->users, users_find(o->users, owner->uid)) >= count;
+}
+
 uint32_t owners_take(struct owners *o, const struct owner *owner)
 {
+	const struct owner nameless = {.uid = owner->uid, .kind = owner->kind};
 	struct owner without_pid = *owner;
 	uint32_t index;
 
@@ -163,8 +181,10 @@ uint32_t owners_take(struct owners *o, const struct owner *owner)
 		without_pid.pid = 0;
 		return owners_take(o, &without_pid);
 	}
+	if (index == NONE && user_has(o, owner, OF_A_USER_MAX) && !owner_equal(owner, &nameless))
+		return owners_take(o, &nameless);
 	if (index == NONE)
-		index = add(o, owner);
+		index = user_has(o, owner, UIDS_OF_A_USER_MAX) ? OWNER_UNKNOWN : add(o, owner);
 	if (index != OWNER_UNKNOWN)
 		o->slots[index].references++;
 	return index;
@@ -182,6 +202,7 @@ void owners_drop(struct owners *o, uint32_t index)
 	*link = o->slots[index].chain;
 	o->slots[index].chain = o->free;
 	o->free = index;
+	users_drop(o->users, o->slots[index].user);
 	o->used--;
 	o->changes++;
 }

@@ -6,8 +6,10 @@
  *
  * There are at most OWNERS_MAX. A process that ends may leave connections behind, and is an owner
  * for as long as they last, so pids are what is given up first: a new owner is kept without its pid
- * once a quarter is in use and the kernel is the holder, or once half is, whoever it is. Past the
- * bound it is OWNER_UNKNOWN. The counts are right all the same.
+ * once a quarter is in use and the kernel is the holder, or once half is, whoever it is. From there
+ * on a user who has a quarter himself is no longer told of by anything but uid and kind, so that
+ * names he makes up leave room for those of others. Past the bound it is OWNER_UNKNOWN. The counts
+ * are right all the same.
  */
 #ifndef MODEL_OWNERS_H
 #define MODEL_OWNERS_H
@@ -17,6 +19,8 @@
 
 #include <tcpwatch/event.h>
 #include <tcpwatch/tcp_state.h>
+
+#include "model/users.h"
 
 struct owners;
 
@@ -53,7 +57,6 @@ struct owner {
 	uint8_t kind;            /* enum owner_kind */
 };
 
-#define UID_UNKNOWN UINT32_MAX
 #define OWNER_INIT ((struct owner){.uid = UID_UNKNOWN}) /* nothing known */
 
 bool owner_equal(const struct owner *a, const struct owner *b);

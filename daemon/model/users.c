@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "model/owners.h"
 #include "model/users.h"
 
 /* Where the ranges of subordinate uids begin and how long each is, if nobody says otherwise:
@@ -12,8 +11,8 @@
 
 struct user {
 	uint32_t key;
-	uint32_t connections; /* 0: free, but for USER_UNKNOWN */
-	uint16_t chain;       /* the next in its chain, or among the free; USER_UNKNOWN: none */
+	uint32_t count; /* 0: free, but for USER_UNKNOWN */
+	uint16_t chain; /* the next in its chain, or among the free; USER_UNKNOWN: none */
 };
 
 struct users {
@@ -52,6 +51,16 @@ static uint16_t *chain_of(struct users *u, uint32_t key)
 	return &u->chains[key % USERS_MAX];
 }
 
+uint32_t users_find(const struct users *u, uint32_t uid)
+{
+	uint32_t key = key_of(uid);
+	uint32_t index = uid == UID_UNKNOWN ? USER_UNKNOWN : u->chains[key % USERS_MAX];
+
+	while (index != USER_UNKNOWN && u->users[index].key != key)
+		index = u->users[index].chain;
+	return index;
+}
+
 static uint16_t add(struct users *u, uint32_t key)
 {
 	uint16_t index = u->free;
@@ -69,17 +78,11 @@ static uint16_t add(struct users *u, uint32_t key)
 
 uint32_t users_take(struct users *u, uint32_t uid)
 {
-	uint32_t key = key_of(uid);
-	uint16_t index = USER_UNKNOWN;
+	uint32_t index = users_find(u, uid);
 
-	if (uid != UID_UNKNOWN) {
-		index = *chain_of(u, key);
-		while (index && u->users[index].key != key)
-			index = u->users[index].chain;
-		if (!index)
-			index = add(u, key);
-	}
-	u->users[index].connections++;
+	if (index == USER_UNKNOWN && uid != UID_UNKNOWN)
+		index = add(u, key_of(uid));
+	u->users[index].count++;
 	return index;
 }
 
@@ -88,7 +91,7 @@ void users_drop(struct users *u, uint32_t index)
 	struct user *user = &u->users[index];
 	uint16_t *link;
 
-	if (--user->connections || index == USER_UNKNOWN)
+	if (--user->count || index == USER_UNKNOWN)
 		return;
 	link = chain_of(u, user->key);
 	while (*link != index)
@@ -98,9 +101,9 @@ void users_drop(struct users *u, uint32_t index)
 	u->free = (uint16_t)index;
 }
 
-uint32_t users_connections(const struct users *u, uint32_t index)
+uint32_t users_count(const struct users *u, uint32_t index)
 {
-	return u->users[index].connections;
+	return u->users[index].count;
 }
 
 uint32_t users_largest(const struct users *u)
@@ -108,7 +111,7 @@ uint32_t users_largest(const struct users *u)
 	uint32_t largest = USER_UNKNOWN;
 
 	for (uint32_t i = 0; i < u->touched; i++)
-		if (u->users[i].connections > u->users[largest].connections)
+		if (u->users[i].count > u->users[largest].count)
 			largest = i;
 	return largest;
 }

@@ -181,7 +181,7 @@ static void test_bound(void **state)
 	assert_sum(o, TW_ESTABLISHED, 2 * OWNERS_MAX);
 	assert_sum(o, TW_TIME_WAIT, 2 * OWNERS_MAX);
 	for (uint32_t id = 1; id <= OWNERS_MAX; id++) {
-		struct owner one = {.uid = 33, .cgroup = id};
+		struct owner one = {.uid = 1000 + id % 40, .cgroup = id};
 
 		owners_count(o, owners_take(o, &one), TW_CLOSE_WAIT, 1);
 	}
@@ -206,6 +206,44 @@ static void test_complete(void **state)
 	assert_string_equal(one.comm, "two");
 }
 
+/* Names that a user makes up, or uids of his range, leave the others theirs. */
+static void assert_leaves_room(uint32_t first_uid, uint32_t uids)
+{
+	static const struct owner of_other = {
+		.uid = 33, .kind = OWNER_KIND_PROCESS, .comm = "other"};
+	struct owners *o;
+	uint32_t index;
+
+	assert_int_equal(owners_new(&o), 0);
+	for (uint32_t i = 0; i < 4 * OWNERS_MAX; i++) {
+		struct owner one = {.uid = first_uid + i % uids,
+				    .pid = i & 0xff,
+				    .cgroup = i >> 8,
+				    .kind = (uint8_t)(i % OWNER_KINDS_COUNT)};
+
+		snprintf(one.comm, sizeof(one.comm), "%u", i);
+		index = owners_take(o, &one);
+		owners_count(o, index, TW_ESTABLISHED, 1);
+		if (i >= OWNERS_MAX)
+			assert_string_equal(owners_get(o, index)->comm, "");
+	}
+	assert_sum(o, TW_ESTABLISHED, 4 * OWNERS_MAX);
+	for (uint32_t i = 1; i <= OWNERS_MAX / 8; i++) {
+		struct owner one = of_other;
+
+		one.cgroup = i;
+		assert_true(owner_equal(owners_get(o, owners_take(o, &one)), &one));
+	}
+	owners_free(o);
+}
+
+static void test_one_user_leaves_room(void **state)
+{
+	(void)state;
+	assert_leaves_room(1000, 1);
+	assert_leaves_room(100000, 65536);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_root_is_known),
 		cmocka_unit_test(test_slots_are_used_again),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_one_user_leaves_room),
 		cmocka_unit_test(test_complete),
 	};
 
