@@ -11,17 +11,17 @@
 /* Owners in use from which on a new one is kept without its pid. */
 #define PIDS_OF_KERNEL_MAX (OWNERS_MAX / 4)
 #define PIDS_MAX (OWNERS_MAX / 2)
-/* From there on: a user's, before a new one of his is kept by its uid and kind alone; and before it
- * is not kept, as who has a range of uids may have many of these. */
-#define OF_A_USER_MAX (OWNERS_MAX / 4)
-#define UIDS_OF_A_USER_MAX (PIDS_MAX + OWNERS_MAX / 16)
+/* From there on: a user's without a pid, before a new one of his is kept by its uid and kind alone;
+ * and before it is not kept, as who has a range of uids may have many of these. */
+#define OF_A_USER_MAX (OWNERS_MAX / 8)
+#define UIDS_OF_A_USER_MAX (OF_A_USER_MAX + OWNERS_MAX / 64)
 
 struct slot {
 	struct owner owner;
 	uint32_t references; /* 0: free */
 	uint32_t chain;      /* the next in its chain, or among the free */
 	uint32_t nofile;
-	uint32_t user; /* index */
+	uint32_t user; /* index, of those without a pid */
 	uint32_t connections[TW_STATE_SLOTS];
 };
 
@@ -29,8 +29,8 @@ struct owners {
 	struct slot *slots; /* the first is OWNER_UNKNOWN's, in no chain */
 	uint32_t *chains;   /* as many as slots: a power of two */
 	uint32_t slot_count;
-	uint32_t used; /* those that are not free */
-	struct users *users;
+	uint32_t used;       /* those that are not free */
+	struct users *users; /* of those without a pid */
 	uint64_t changes;
 	uint32_t free;
 };
@@ -146,11 +146,9 @@ static uint32_t add(struct owners *o, const struct owner *owner)
 		return OWNER_UNKNOWN;
 	index = o->free;
 	o->free = o->slots[index].chain;
-	o->slots[index] = (struct slot){
-		.owner = *owner,
-		.chain = *chain_of(o, owner),
-		.user = users_take(o->users, owner->uid),
-	};
+	o->slots[index] = (struct slot){.owner = *owner, .chain = *chain_of(o, owner)};
+	if (!owner->pid)
+		o->slots[index].user = users_take(o->users, owner->uid);
 	*chain_of(o, owner) = index;
 	o->used++;
 	o->changes++;
@@ -202,7 +200,8 @@ void owners_drop(struct owners *o, uint32_t index)
 	*link = o->slots[index].chain;
 	o->slots[index].chain = o->free;
 	o->free = index;
-	users_drop(o->users, o->slots[index].user);
+	if (!o->slots[index].owner.pid)
+		users_drop(o->users, o->slots[index].user);
 	o->used--;
 	o->changes++;
 }

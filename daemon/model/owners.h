@@ -7,9 +7,9 @@
  * There are at most OWNERS_MAX. A process that ends may leave connections behind, and is an owner
  * for as long as they last, so pids are what is given up first: a new owner is kept without its pid
  * once a quarter is in use and the kernel is the holder, or once half is, whoever it is. From there
- * on a user who has a quarter himself is no longer told of by anything but uid and kind, so that
- * names he makes up leave room for those of others. Past the bound it is OWNER_UNKNOWN. The counts
- * are right all the same.
+ * on a user who has an eighth without pids is no longer told of by anything but uid and kind, so
+ * that names he makes up leave room for those of others. Past the bound it is OWNER_UNKNOWN. The
+ * counts are right all the same.
  */
 #ifndef MODEL_OWNERS_H
 #define MODEL_OWNERS_H
