@@ -243,7 +243,9 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 		if (!row.cookie)
 			return 0;
 	} else {
-		row.cookie = bpf_get_socket_cookie(sk);
+		if (!owner->cookie)
+			owner->cookie = bpf_get_socket_cookie(sk);
+		row.cookie = owner->cookie;
 	}
 	row.syn_queue = BPF_CORE_READ((const struct inet_connection_sock *)tcp,
 				      icsk_accept_queue.qlen.counter);

@@ -23,6 +23,8 @@ struct listener_owner {
 	__u32 looked; /* the last to begin before a look first told of it; 0: none yet */
 	__u32 uid;    /* of the process that the pass met */
 	__u64 cgroup; /* likewise */
+	__u64 cookie; /* of the socket, once a look has told of it: here it is in the cache line at
+			 hand; 0: not known, as an MPTCP socket's, whose subflow has it */
 	char comm[TW_COMM_SIZE];
 };
 

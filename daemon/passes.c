@@ -101,12 +101,16 @@ static bool holder_gone(struct passes *p)
 	size_t count;
 	const struct tw_listener *rows = listeners_rows(model_listeners(p->model), &count);
 	size_t most = count < LOOKED_AFTER ? count : LOOKED_AFTER;
+	uint32_t alive = 0; /* as most have several listeners, one after the other */
 
 	for (size_t i = 0; i < most; i++) {
 		const struct tw_listener *row = &rows[p->next++ % count];
 
-		if (row->pid && kill((pid_t)row->pid, 0) < 0 && errno == ESRCH)
+		if (row->pid == alive)
+			continue;
+		if (kill((pid_t)row->pid, 0) < 0 && errno == ESRCH)
 			return true;
+		alive = row->pid;
 	}
 	return false;
 }

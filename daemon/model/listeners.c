@@ -22,9 +22,12 @@ struct rows {
 };
 
 struct listeners {
-	struct rows now;    /* of the last complete look */
-	struct rows next;   /* of the one that goes on */
-	struct cookies met; /* by it */
+	struct rows now;  /* of the last complete look */
+	struct rows next; /* of the one that goes on */
+	/* It tells what the last one did, in the same order so far: most looks do from begin to
+	 * end, and so none can be told twice. */
+	bool in_order;
+	struct cookies met; /* by one that is not in order */
 	size_t missed, missed_next;
 	uint64_t look;
 
@@ -39,6 +42,7 @@ int listeners_new(struct listeners **ret)
 
 	if (!l)
 		return -ENOMEM;
+	l->in_order = true;
 	*ret = l;
 	return 0;
 }
@@ -92,8 +96,29 @@ static void put(struct listeners *l, const struct tw_listener *row, unsigned lac
 	rows->lacked[rows->count++] = (uint8_t)lacked;
 }
 
+static bool continues(const struct listeners *l, const struct tw_listener *row)
+{
+	size_t place = l->next.count;
+
+	return l->in_order && !row->closed && place < l->now.count &&
+	       l->now.entries[place].cookie == row->cookie;
+}
+
+static void leave_order(struct listeners *l)
+{
+	for (size_t i = 0; i < l->next.count; i++)
+		cookies_add(&l->met, l->next.entries[i].cookie);
+	l->in_order = false;
+}
+
 bool listeners_add(struct listeners *l, const struct tw_listener *row)
 {
+	if (continues(l, row)) {
+		put(l, row, 0);
+		return true;
+	}
+	if (l->in_order)
+		leave_order(l);
 	/* without memory to tell, it is taken for a new one */
 	if (cookies_add(&l->met, row->cookie) == -EEXIST)
 		return false;
@@ -104,8 +129,10 @@ bool listeners_add(struct listeners *l, const struct tw_listener *row)
 
 bool listeners_skipped(const struct listeners *l, size_t row)
 {
-	return l->now.lacked[row] < LACKED_MAX &&
-	       !cookies_have(&l->met, l->now.entries[row].cookie);
+	bool met = l->in_order ? row < l->next.count
+			       : cookies_have(&l->met, l->now.entries[row].cookie);
+
+	return l->now.lacked[row] < LACKED_MAX && !met;
 }
 
 void listeners_keep(struct listeners *l, size_t row)
@@ -222,6 +249,7 @@ void listeners_done(struct listeners *l)
 	l->next = before;
 	l->next.count = 0;
 	cookies_clear(&l->met);
+	l->in_order = true;
 	l->missed = l->missed_next;
 	l->missed_next = 0;
 	l->look++;

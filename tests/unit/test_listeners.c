@@ -228,6 +228,55 @@ static void test_many_repeated(void **state)
 	}
 }
 
+static bool add_cookie(struct listeners *l, uint64_t cookie)
+{
+	const struct tw_listener row = {.cookie = cookie, .netns = HOST, .port = 80};
+
+	return listeners_add(l, &row);
+}
+
+static void add_cookies(struct listeners *l, uint64_t first, uint64_t last)
+{
+	for (uint64_t cookie = first; cookie <= last; cookie++)
+		assert_true(add_cookie(l, cookie));
+}
+
+/* Cookies 1 to 100 are there; whether those lacked are these. */
+static void assert_lacks(const struct listeners *l, uint64_t first, uint64_t last)
+{
+	for (uint64_t cookie = 1; cookie <= 100; cookie++)
+		assert_int_equal(listeners_skipped(l, cookie - 1),
+				 cookie >= first && cookie <= last);
+}
+
+/* Most looks tell what the last one did; then one is told twice, or some are left out, or one is
+ * new. */
+static void test_same_order(void **state)
+{
+	struct listeners *l = *state;
+
+	for (unsigned look = 0; look < 3; look++) {
+		add_cookies(l, 1, 100);
+		for (uint64_t cookie = 1; look && cookie <= 100; cookie++)
+			assert_false(add_cookie(l, cookie));
+		assert_int_equal(row_count(l), look ? 100 : 0);
+		listeners_done(l);
+	}
+	assert_lacks(l, 1, 100);
+	add_cookies(l, 1, 60);
+	assert_lacks(l, 61, 100);
+	assert_false(add_cookie(l, 60));
+	assert_lacks(l, 61, 100);
+	add_cookies(l, 61, 100);
+	listeners_done(l);
+	add_cookies(l, 1, 50);
+	add_cookies(l, 60, 100);
+	assert_lacks(l, 51, 59);
+	add_cookies(l, 51, 59);
+	listeners_done(l);
+	assert_int_equal(row_count(l), 100);
+}
+
 static void request_to(struct listeners *l, int family, const uint8_t address[4], uint16_t port)
 {
 	struct tw_socket request = {.netns = HOST, .sport = port, .family = (uint8_t)family};
@@ -334,6 +383,7 @@ int main(void)
 		test(test_first_rate_after_quiet),
 		test(test_repeated),
 		test(test_many_repeated),
+		test(test_same_order),
 		test(test_half_open_by_dump),
 		test(test_fullest),
 		test(test_fullest_of_equals),
