@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -13,6 +14,7 @@
 #define BODY_MAX sizeof(struct tw_cgroup)
 
 static const uint16_t body_sizes[] = {
+	[TW_RECORDING_END] = sizeof(struct tw_recording_end),
 	[TW_RECORD_EVENT] = sizeof(struct tw_event),
 	[TW_RECORD_ROUND_BEGIN] = sizeof(struct tw_round),
 	[TW_RECORD_DUMP_BEGIN] = sizeof(struct tw_dump),
@@ -42,8 +44,17 @@ static const uint16_t body_sizes[] = {
 
 struct recording {
 	FILE *file;
+	uint64_t records; /* written so far */
+	uint32_t crc;     /* of them */
 	bool failed;
 };
+
+/* Goes on from crc, that of all records before; the first has 0 before it. */
+static uint32_t checksum(uint32_t crc, const struct tw_record_header *header, const void *body)
+{
+	crc = (uint32_t)crc32(crc, (const void *)header, offsetof(struct tw_record_header, crc));
+	return (uint32_t)crc32(crc, body, header->size);
+}
 
 int recording_create(const char *path, struct recording **ret)
 {
@@ -66,25 +77,40 @@ int recording_create(const char *path, struct recording **ret)
 	return 0;
 }
 
-int recording_write(struct recording *r, enum tw_record_type type, const void *body)
+static int write_record(struct recording *r, unsigned type, const void *body)
 {
-	const struct tw_record_header header = {.type = (uint16_t)type, .size = body_sizes[type]};
+	struct tw_record_header header = {.type = (uint16_t)type, .size = body_sizes[type]};
 
 	if (r->failed)
 		return 0;
+	header.crc = r->crc = checksum(r->crc, &header, body);
 	if (fwrite(&header, sizeof(header), 1, r->file) == 1 &&
-	    fwrite(body, header.size, 1, r->file) == 1)
+	    fwrite(body, header.size, 1, r->file) == 1) {
+		r->records++;
 		return 0;
+	}
 	r->failed = true;
 	return -errno;
 }
 
+int recording_write(struct recording *r, enum tw_record_type type, const void *body)
+{
+	return write_record(r, type, body);
+}
+
 struct recording *recording_close(struct recording *r)
 {
+	struct tw_recording_end end;
+	int error;
+
 	if (!r)
 		return NULL;
+	end.records = r->records;
+	error = write_record(r, TW_RECORDING_END, &end);
 	if (fclose(r->file) && !r->failed)
-		log_error("the end of the recording is lost: %s", strerror(errno));
+		error = -errno;
+	if (error < 0)
+		log_error("the end of the recording is lost: %s", strerror(-error));
 	free(r);
 	return NULL;
 }
@@ -110,30 +136,89 @@ static bool is_possible(unsigned type, const void *body)
 	}
 }
 
-/* 1: a record was read; 0: the file ended before it; or -EBADMSG, -EIO. */
-static int read_record(FILE *file, struct tw_record_header *header, uint8_t body[BODY_MAX],
-		       const char **ret_what)
-{
-	size_t got = fread(header, 1, sizeof(*header), file);
+struct reader {
+	FILE *file;
+	uint64_t start;   /* byte at which the record being read begins */
+	uint64_t records; /* before it */
+	uint32_t crc;     /* of them */
+	struct tw_record_header header;
+	_Alignas(8) uint8_t body[BODY_MAX];
+};
 
-	*ret_what = "it ends within a record: it was cut off";
-	if (!got && feof(file))
-		return 0;
+#define HOW_IT_ENDED "the daemon was killed or its disk was full, or the file was cut off"
+
+static int read_whole_record(struct reader *r, const char **ret_what)
+{
+	const struct tw_record_header *header = &r->header;
+	size_t got = fread(&r->header, 1, sizeof(*header), r->file);
+
+	*ret_what = got ? "it ends within a record: " HOW_IT_ENDED
+			: "it ends without its end record: " HOW_IT_ENDED;
 	if (got != sizeof(*header))
-		return ferror(file) ? -EIO : -EBADMSG;
+		return ferror(r->file) ? -EIO : -ENODATA;
 	if (header->type >= ARRAY_SIZE(body_sizes) || !body_sizes[header->type] ||
 	    header->size != body_sizes[header->type]) {
-		*ret_what = "there is no such record: it is damaged, or from another version";
+		*ret_what = "there is no such record: it is damaged";
 		return -EBADMSG;
 	}
-	if (fread(body, header->size, 1, file) != 1)
-		return ferror(file) ? -EIO : -EBADMSG;
-	*ret_what = "no kernel tells what this record says: it is damaged";
-	return is_possible(header->type, body) ? 1 : -EBADMSG;
+	*ret_what = "it ends within a record: " HOW_IT_ENDED;
+	if (fread(r->body, header->size, 1, r->file) != 1)
+		return ferror(r->file) ? -EIO : -ENODATA;
+	return 0;
+}
+
+static int check_record(struct reader *r, const char **ret_what)
+{
+	r->crc = checksum(r->crc, &r->header, r->body);
+	if (r->header.crc != r->crc) {
+		*ret_what = "this record is not as it was written: it is damaged";
+		return -EBADMSG;
+	}
+	if (!is_possible(r->header.type, r->body)) {
+		*ret_what = "no kernel tells what this record says: it is damaged";
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int check_end(struct reader *r, const char **ret_what)
+{
+	const struct tw_recording_end *end = (const void *)r->body;
+
+	if (end->records != r->records) {
+		*ret_what = "the end tells of another number of records: it is damaged";
+		return -EBADMSG;
+	}
+	if (getc(r->file) != EOF) {
+		*ret_what = "something comes after the end: it is damaged";
+		return -EBADMSG;
+	}
+	return ferror(r->file) ? -EIO : 0;
+}
+
+/* 0 at the recording's end; or -ENODATA, -EBADMSG or -EIO. */
+static int read_records(struct reader *r, recording_record_fn *on_record, void *userdata,
+			const char **ret_what)
+{
+	for (;;) {
+		int error = read_whole_record(r, ret_what);
+
+		if (!error)
+			error = check_record(r, ret_what);
+		if (error < 0)
+			return error;
+		if (r->header.type == TW_RECORDING_END)
+			return check_end(r, ret_what);
+		on_record((enum tw_record_type)r->header.type, r->body, userdata);
+		r->start += sizeof(r->header) + r->header.size;
+		r->records++;
+	}
 }
 
 static int read_magic(const char *path, FILE *file)
 {
+	static const char expected[] = TW_RECORDING_MAGIC;
+	enum { VERSION_AT = TW_RECORDING_MAGIC_SIZE - 1 };
 	char magic[TW_RECORDING_MAGIC_SIZE];
 	struct stat st;
 
@@ -141,9 +226,15 @@ static int read_magic(const char *path, FILE *file)
 		log_error("%s: not a recording: it is not an ordinary file", path);
 		return -EBADMSG;
 	}
-	if (fread(magic, sizeof(magic), 1, file) != 1 ||
-	    memcmp(magic, TW_RECORDING_MAGIC, sizeof(magic)) != 0) {
-		log_error("%s: not a recording of this version of tcpwatchd (see --record)", path);
+	if (fread(magic, sizeof(magic), 1, file) != 1 || memcmp(magic, expected, VERSION_AT) != 0) {
+		log_error("%s: not a recording of tcpwatchd (see --record)", path);
+		return -EBADMSG;
+	}
+	if (magic[VERSION_AT] != expected[VERSION_AT]) {
+		log_error("%s: a recording in format %u, and this tcpwatchd reads format %u: "
+			  "replay it with the version that recorded it",
+			  path, (unsigned char)magic[VERSION_AT],
+			  (unsigned char)expected[VERSION_AT]);
 		return -EBADMSG;
 	}
 	return 0;
@@ -154,10 +245,8 @@ int recording_read(const char *path, recording_record_fn *on_record, void *userd
 	/* a pipe without a writer is refused below, not waited for */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_fclose_ FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-	_Alignas(8) uint8_t body[BODY_MAX];
-	struct tw_record_header header;
+	struct reader r = {.file = file, .start = TW_RECORDING_MAGIC_SIZE};
 	const char *what;
-	uint64_t start = TW_RECORDING_MAGIC_SIZE; /* of the record being read */
 	int error;
 
 	if (!file) {
@@ -168,13 +257,10 @@ int recording_read(const char *path, recording_record_fn *on_record, void *userd
 	error = read_magic(path, file);
 	if (error < 0)
 		return error;
-	while ((error = read_record(file, &header, body, &what)) > 0) {
-		on_record((enum tw_record_type)header.type, body, userdata);
-		start += sizeof(header) + header.size;
-	}
+	error = read_records(&r, on_record, userdata, &what);
 	if (error == -EIO)
 		log_error("%s: cannot be read: %s", path, strerror(EIO));
 	else if (error < 0)
-		log_error("%s: byte %llu: %s", path, (unsigned long long)start, what);
+		log_error("%s: byte %llu: %s", path, (unsigned long long)r.start, what);
 	return error;
 }

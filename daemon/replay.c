@@ -110,7 +110,8 @@ int replay_run(const struct settings *settings, const char *path)
 	error = open_alerts(&r, settings);
 	if (!error)
 		error = recording_read(path, on_record, &r);
-	if (!error)
+	/* what a daemon recorded before it was killed is worth a look */
+	if (!error || error == -ENODATA)
 		print_status(&r);
 	alerts_free(r.alerts);
 	model_free(r.model);

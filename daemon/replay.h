@@ -7,8 +7,8 @@
 
 #include "settings.h"
 
-/* Prints each notice of an alert as it comes, and the status as it stood at the recording's end. 0,
- * or a negative errno, logged. */
+/* Prints each notice of an alert as it comes, and the status as it stood at the recording's end, or
+ * where one breaks off that was not finished: then -ENODATA. 0, or a negative errno, logged. */
 int replay_run(const struct settings *settings, const char *path);
 
 #endif

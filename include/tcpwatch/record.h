@@ -3,7 +3,8 @@
  * The stream of records that feeds the model: what the sources hand over while the daemon runs,
  * what `tcpwatchd --record` writes and `tcpwatchd --replay` reads. A recording is the 8 bytes of
  * TW_RECORDING_MAGIC and then records, each a struct tw_record_header and a body of the size that
- * its type has. Host byte order: a recording is read on the kind of machine that wrote it.
+ * its type has; the last is the end, without which the recording was not finished. Host byte order:
+ * a recording is read on the kind of machine that wrote it.
  */
 #ifndef TCPWATCH_RECORD_H
 #define TCPWATCH_RECORD_H
@@ -13,8 +14,9 @@
 #include <tcpwatch/holder.h>
 #include <tcpwatch/listener.h>
 
-#define TW_RECORDING_MAGIC "TCPWREC\1" /* the last byte is the format's version */
+#define TW_RECORDING_MAGIC "TCPWREC\2" /* the last byte is the format's version */
 #define TW_RECORDING_MAGIC_SIZE 8
+#define TW_RECORDING_END 0 /* struct tw_recording_end: a type of the file's own, the last */
 
 enum tw_record_type {
 	TW_RECORD_EVENT = 1,   /* struct tw_event: a transition */
@@ -45,8 +47,14 @@ enum tw_record_type {
 };
 
 struct tw_record_header {
-	__u16 type; /* enum tw_record_type */
+	__u16 type; /* enum tw_record_type, or TW_RECORDING_END */
 	__u16 size; /* of the body, in bytes */
+	__u32 crc;  /* CRC-32 as in RFC 1952, 8, over type, size and body of each record from the
+		       first to this one: none is changed, left out or moved unnoticed */
+};
+
+struct tw_recording_end {
+	__u64 records; /* before it */
 };
 
 /* A round is a dump of the same states in one or more namespaces; the model settles it at its end.

@@ -43,8 +43,11 @@ import ipaddress
 import pathlib
 import socket
 import struct
+import zlib
 
-MAGIC = b"TCPWREC\1"
+# As in include/tcpwatch/record.h.
+MAGIC = b"TCPWREC\2"
+END = 0
 START = 1000 * 10**9  # the monotonic time of 0.0 in a stream
 
 STATES = {
@@ -166,12 +169,24 @@ RECORDS = {
 }
 
 
-def record(kind, body):
-    return struct.pack("=HH", kind, len(body)) + body
-
-
 def ticks(time_ns, seconds):
-    return b"".join(record(*RECORDS["tick"](time_ns + half * 500_000_000, [])) for half in range(int(2 * seconds)))
+    return (RECORDS["tick"](time_ns + half * 500_000_000, []) for half in range(int(2 * seconds)))
+
+
+def recording(records, count=None):
+    """The bytes of a recording, part by part, of pairs of a kind and a body. count: for an end that lies."""
+    crc, written = 0, 0
+
+    def part(kind, body):
+        nonlocal crc
+        head = struct.pack("=HH", kind, len(body))
+        crc = zlib.crc32(body, zlib.crc32(head, crc))
+        return head + struct.pack("=I", crc) + body
+
+    yield MAGIC
+    for written, (kind, body) in enumerate(records, 1):
+        yield part(kind, body)
+    yield part(END, struct.pack("=Q", written if count is None else count))
 
 
 class Expectation:
@@ -216,7 +231,7 @@ class Stream:
     def __init__(self, path):
         self.config, self.rules = [], []
         self.checks = []  # (recording up to there, expectation)
-        recording = MAGIC
+        records = []
         for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
             words = line.partition("#")[0].split()
             if not words:
@@ -227,12 +242,12 @@ class Stream:
                 elif words[0] == "alert":
                     self.rules.append("\n".join([f"[alert {words[1]}]", *words[2:]]))
                 elif words[0] == "expect":
-                    self.checks.append((recording, Expectation(words[1:], number)))
+                    self.checks.append((b"".join(recording(records)), Expectation(words[1:], number)))
                 else:
                     time_ns = START + int(float(words[0]) * 10**9)
                     if words[1] == "ticks":
-                        recording += ticks(time_ns, float(words[2]))
+                        records += ticks(time_ns, float(words[2]))
                         continue
-                    recording += record(*RECORDS[words[1]](time_ns, words[2:]))
+                    records.append(RECORDS[words[1]](time_ns, words[2:]))
             except (KeyError, ValueError, IndexError) as error:
                 raise ValueError(f"{path}:{number}: {line}: {error!r}") from error

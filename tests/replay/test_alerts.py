@@ -7,8 +7,8 @@ import re
 import struct
 import subprocess
 
-from stream import (COUNTERS, DUMP_BEGIN, DUMP_END, EVENT, MAGIC, ROUND_BEGIN, ROUND_END, START, STATES, STRUCT_COUNTERS,
-                    STRUCT_DUMP, STRUCT_EVENT, STRUCT_ROUND, STRUCT_TICK, TICK, endpoint, record)
+from stream import (COUNTERS, DUMP_BEGIN, DUMP_END, EVENT, ROUND_BEGIN, ROUND_END, START, STATES, STRUCT_COUNTERS,
+                    STRUCT_DUMP, STRUCT_EVENT, STRUCT_ROUND, STRUCT_TICK, TICK, endpoint, recording)
 from test_replay import ROOT, TCPWATCHD
 
 SHIPPED = ROOT / "packaging/tcpwatchd.conf"
@@ -27,9 +27,9 @@ PROCESS, DONE, DEAD = 1, 4, 2
 def event(time_ns, cookie, netns, states, ends, pid, flags=0):
     before, after = states
     (local, sport), (remote, dport) = ends
-    return record(EVENT, STRUCT_EVENT.pack(
+    return EVENT, STRUCT_EVENT.pack(
         time_ns, cookie, 1000 + pid, netns, 0, pid if flags & PROCESS else 0, sport, dport, 0, FAMILY, STATES[before],
-        STATES[after], flags, local, remote, b"web"))
+        STATES[after], flags, local, remote, b"web")
 
 
 def connection(time_ns, number):
@@ -54,36 +54,35 @@ def connection(time_ns, number):
 
 
 def round_of(time_ns):
-    yield record(ROUND_BEGIN, STRUCT_ROUND.pack(time_ns, 0xFFE))
+    yield ROUND_BEGIN, STRUCT_ROUND.pack(time_ns, 0xFFE)
     for netns in (1, 2):
-        yield record(DUMP_BEGIN, STRUCT_DUMP.pack(time_ns, netns, 0))
-        yield record(DUMP_END, STRUCT_DUMP.pack(time_ns, netns, 1))
-    yield record(ROUND_END, STRUCT_ROUND.pack(time_ns, 0xFFE))
+        yield DUMP_BEGIN, STRUCT_DUMP.pack(time_ns, netns, 0)
+        yield DUMP_END, STRUCT_DUMP.pack(time_ns, netns, 1)
+    yield ROUND_END, STRUCT_ROUND.pack(time_ns, 0xFFE)
 
 
 def look(time_ns, number):
     """Queues as a busy server has them: seldom empty, never for long as full as before."""
-    yield record(LISTENER, STRUCT_LISTENER.pack(
-        1, 1005, 1, 0, 5, 1, number % 7, 1 + number * 7 % 11, 128, 80, FAMILY, 0, SERVER, b"web"))
-    yield record(LISTENERS, STRUCT_TICK.pack(time_ns))
-    yield record(TICK, STRUCT_TICK.pack(time_ns))
+    yield LISTENER, STRUCT_LISTENER.pack(
+        1, 1005, 1, 0, 5, 1, number % 7, 1 + number * 7 % 11, 128, 80, FAMILY, 0, SERVER, b"web")
+    yield LISTENERS, STRUCT_TICK.pack(time_ns)
+    yield TICK, STRUCT_TICK.pack(time_ns)
 
 
-def write_host(file, connections):
+def host(connections):
     """The records in order of time; so many connections, and half a minute after the last."""
     waiting, ticks = [], 0
-    file.write(MAGIC)
-    file.writelines(round_of(START))
+    yield from round_of(START)
     for number in range(connections + 30 * A_SECOND):
         now = START + number * 10**9 // A_SECOND
         if number < connections:
             waiting += connection(now, number)
             waiting.sort()
         while waiting and waiting[0][0] <= now:
-            file.write(event(*waiting.pop(0)))
+            yield event(*waiting.pop(0))
         if now >= START + ticks * HALF_SECOND:
             ticks += 1
-            file.writelines(look(now, ticks))
+            yield from look(now, ticks)
 
 
 def rules():
@@ -91,13 +90,13 @@ def rules():
 
 
 def test_a_busy_host_that_is_well(tmp_path):
-    config, recording = tmp_path / "tcpwatchd.conf", tmp_path / "recording"
+    config, path = tmp_path / "tcpwatchd.conf", tmp_path / "recording"
     config.write_text(rules())
-    with open(recording, "wb") as file:
-        write_host(file, CONNECTIONS)
+    with open(path, "wb") as file:
+        file.writelines(recording(host(CONNECTIONS)))
     done = subprocess.run(
-        [TCPWATCHD, "--config", config, "--replay", recording], capture_output=True, text=True, timeout=300)
-    recording.unlink()
+        [TCPWATCHD, "--config", config, "--replay", path], capture_output=True, text=True, timeout=300)
+    path.unlink()
     assert (done.returncode, done.stderr) == (0, "")
     *notices, status = done.stdout.splitlines()
     assert notices == []

@@ -12,8 +12,8 @@ import pytest
 from oracle import patient, wait_for
 
 # include/tcpwatch/record.h and event.h
-MAGIC = b"TCPWREC\1"
-RECORD = struct.Struct("=HH")
+MAGIC = b"TCPWREC\2"
+RECORD = struct.Struct("=HHI")
 EVENT = 1
 EVENT_BODY = struct.Struct("=QQQ3I3H4B2x16s16s16s")
 Event = collections.namedtuple(
@@ -41,7 +41,7 @@ def recorded(path):
     at = len(MAGIC)
     found = []
     while at < len(data):
-        kind, size = RECORD.unpack_from(data, at)
+        kind, size, _ = RECORD.unpack_from(data, at)
         if kind == EVENT:
             found.append(Event(*EVENT_BODY.unpack_from(data, at + RECORD.size)))
         at += RECORD.size + size

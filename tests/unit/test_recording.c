@@ -25,6 +25,7 @@
 #define RECORDS 100
 #define BODY_MAX sizeof(struct tw_event)
 #define FILE_MAX 65536
+#define END_SIZE (sizeof(struct tw_record_header) + sizeof(struct tw_recording_end))
 
 static const struct {
 	enum tw_record_type type;
@@ -51,6 +52,7 @@ struct fixture {
 		8) uint8_t bodies[RECORDS][BODY_MAX]; /* of the type types[i % ARRAY_SIZE(types)] */
 	size_t read;                                  /* how many have come back */
 	bool wrong;                                   /* one of them was another */
+	char told[1024];                              /* what was logged */
 };
 
 /* Random, but for what can be told to be wrong. */
@@ -142,17 +144,16 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 /* Whatever is wrong with a recording is logged in one line, with its path. */
 static void check_log(struct fixture *f, int log, bool expected)
 {
-	char text[1024];
-	ssize_t length = pread(log, text, sizeof(text) - 1, 0);
+	ssize_t length = pread(log, f->told, sizeof(f->told) - 1, 0);
 
 	assert_true(length >= 0);
-	text[length] = '\0';
+	f->told[length] = '\0';
 	if (!expected) {
-		assert_string_equal(text, "");
+		assert_string_equal(f->told, "");
 		return;
 	}
-	assert_non_null(strstr(text, f->path));
-	assert_ptr_equal(strchr(text, '\n'), text + length - 1);
+	assert_non_null(strstr(f->told, f->path));
+	assert_ptr_equal(strchr(f->told, '\n'), f->told + length - 1);
 }
 
 static int read_recording(struct fixture *f)
@@ -187,32 +188,130 @@ static void test_empty(void **state)
 	assert_int_equal(f->read, 0);
 }
 
-/* Whole records come, and what is cut off is told, wherever the cut is. */
+/* Where the record of that number begins in a recording that has one of each type. */
+static size_t start_of(size_t number)
+{
+	size_t start = TW_RECORDING_MAGIC_SIZE;
+
+	for (size_t i = 0; i < number; i++)
+		start += sizeof(struct tw_record_header) + types[i].size;
+	return start;
+}
+
+/* The record that has the byte; ARRAY_SIZE(types) is the end. */
+static size_t record_at(size_t byte)
+{
+	size_t number = 0;
+
+	while (number < ARRAY_SIZE(types) && start_of(number + 1) <= byte)
+		number++;
+	return number;
+}
+
+/* The log says where the record of that number begins. */
+static void assert_told_of(const struct fixture *f, size_t number)
+{
+	char place[32];
+
+	snprintf(place, sizeof(place), ": byte %zu: ", start_of(number));
+	assert_non_null(strstr(f->told, place));
+}
+
+/* Whole records come, and that more was to come is told, wherever the cut is. */
 static void test_truncated(void **state)
 {
-	enum { COUNT = ARRAY_SIZE(types) };
 	uint8_t bytes[FILE_MAX];
 	struct fixture *f = *state;
-	size_t size, whole = 0, boundary = TW_RECORDING_MAGIC_SIZE;
+	size_t size;
 
-	write_recording(f, COUNT);
+	write_recording(f, ARRAY_SIZE(types));
 	size = load(f, bytes);
-	for (size_t cut = 0; cut < size; cut++) {
-		bool at_boundary = cut == boundary;
-
+	assert_int_equal(size, start_of(ARRAY_SIZE(types)) + END_SIZE);
+	for (size_t cut = TW_RECORDING_MAGIC_SIZE; cut < size; cut++) {
 		store(f, bytes, cut);
-		assert_int_equal(read_recording(f), at_boundary ? 0 : -EBADMSG);
-		assert_int_equal(f->read, at_boundary ? whole : whole ? whole - 1 : 0);
-		if (at_boundary)
-			boundary += sizeof(struct tw_record_header) + types[whole++].size;
+		assert_int_equal(read_recording(f), -ENODATA);
+		assert_int_equal(f->read, record_at(cut));
+		assert_told_of(f, record_at(cut));
 	}
-	assert_int_equal(whole, COUNT);
+	for (size_t cut = 0; cut < TW_RECORDING_MAGIC_SIZE; cut++) {
+		store(f, bytes, cut);
+		assert_int_equal(read_recording(f), -EBADMSG);
+	}
+}
+
+/* No byte can be another one: the records before its own come, and the place is told. */
+static void test_changed(void **state)
+{
+	uint8_t bytes[FILE_MAX];
+	struct fixture *f = *state;
+	size_t size;
+
+	write_recording(f, ARRAY_SIZE(types));
+	size = load(f, bytes);
+	for (size_t at = TW_RECORDING_MAGIC_SIZE; at < size; at++) {
+		bytes[at] ^= 1;
+		store(f, bytes, size);
+		assert_int_equal(read_recording(f), -EBADMSG);
+		assert_int_equal(f->read, record_at(at));
+		assert_told_of(f, record_at(at));
+		bytes[at] ^= 1;
+	}
+}
+
+/* Each record by itself is as it was written, but not each that was written is there, once. */
+static void test_left_out_and_repeated(void **state)
+{
+	uint8_t bytes[FILE_MAX], changed[FILE_MAX];
+	struct fixture *f = *state;
+	size_t size;
+
+	write_recording(f, ARRAY_SIZE(types));
+	size = load(f, bytes);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		size_t start = start_of(i), next = start_of(i + 1);
+
+		memcpy(changed, bytes, start);
+		memcpy(changed + start, bytes + next, size - next);
+		store(f, changed, size - (next - start));
+		assert_int_equal(read_recording(f), -EBADMSG);
+		assert_int_equal(f->read, i);
+		assert_told_of(f, i);
+
+		memcpy(changed, bytes, next);
+		memcpy(changed + next, bytes + start, size - start);
+		store(f, changed, size + (next - start));
+		assert_int_equal(read_recording(f), -EBADMSG);
+		assert_int_equal(f->read, i + 1);
+		assert_told_of(f, i + 1);
+	}
+}
+
+static void test_after_the_end(void **state)
+{
+	uint8_t bytes[FILE_MAX] = {0};
+	struct fixture *f = *state;
+	size_t size;
+
+	write_recording(f, ARRAY_SIZE(types));
+	size = load(f, bytes);
+	store(f, bytes, size + 1);
+	assert_int_equal(read_recording(f), -EBADMSG);
+	assert_told_of(f, ARRAY_SIZE(types));
+}
+
+/* What would be right is told. */
+static void test_other_format(void **state)
+{
+	struct fixture *f = *state;
+
+	store(f, (const uint8_t *)"TCPWREC\1", TW_RECORDING_MAGIC_SIZE);
+	assert_int_equal(read_recording(f), -EBADMSG);
+	assert_non_null(strstr(f->told, "in format 1, and this tcpwatchd reads format 2"));
 }
 
 static void test_not_a_recording(void **state)
 {
-	static const char *const contents[] = {"", "TCPWREC", "TCPWREC\2", "tcpwrec\1",
-					       "#!/bin/sh\nexit 0\n"};
+	static const char *const contents[] = {"", "TCPWREC", "tcpwrec\2", "#!/bin/sh\nexit 0\n"};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
@@ -239,7 +338,7 @@ static void test_unknown_records(void **state)
 	size_t size;
 
 	write_recording(f, 3);
-	size = load(f, bytes);
+	size = load(f, bytes) - END_SIZE;
 	memset(bytes + size, 0, FILE_MAX - size);
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
 		memcpy(bytes + size, &headers[i], sizeof(headers[i]));
@@ -325,13 +424,20 @@ static void test_is_private(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
-/* Told once, and then nothing more is written. */
+static void count_record(enum tw_record_type type, const void *body, void *userdata)
+{
+	(void)type, (void)body;
+	++*(size_t *)userdata;
+}
+
+/* Told once, and then nothing more is written: what is there can be read. */
 static void test_full_disk(void **state)
 {
 	const struct rlimit limit = {.rlim_cur = 8192, .rlim_max = RLIM_INFINITY};
 	struct rlimit before;
 	struct fixture *f = *state;
 	unsigned errors = 0;
+	size_t count = 0;
 	struct recording *r;
 
 	signal(SIGXFSZ, SIG_IGN);
@@ -347,6 +453,8 @@ static void test_full_disk(void **state)
 	recording_close(r);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(errors, 1);
+	assert_int_equal(recording_read(f->path, count_record, &count), -ENODATA);
+	assert_true(count > 0);
 }
 
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -354,11 +462,20 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_round_trip),      test(test_empty),
-		test(test_truncated),       test(test_not_a_recording),
-		test(test_unknown_records), test(test_impossible_bodies),
-		test(test_no_file),         test(test_no_ordinary_file),
-		test(test_existing_file),   test(test_is_private),
+		test(test_round_trip),
+		test(test_empty),
+		test(test_truncated),
+		test(test_changed),
+		test(test_left_out_and_repeated),
+		test(test_after_the_end),
+		test(test_other_format),
+		test(test_not_a_recording),
+		test(test_unknown_records),
+		test(test_impossible_bodies),
+		test(test_no_file),
+		test(test_no_ordinary_file),
+		test(test_existing_file),
+		test(test_is_private),
 		test(test_full_disk),
 	};
 
