@@ -5,8 +5,8 @@
 #include "model/valid.h"
 
 #define SYN_ACK_MSEC \
-	UINT64_C(1000)      /* TCP_TIMEOUT_INIT: the first wait for the final ACK, then doubled */
-#define RETRANSMITS_MAX 16U /* of a SYN-ACK, for the shift; the kernel's default is 5 */
+	UINT64_C(1000) /* TCP_TIMEOUT_INIT: the first wait for the final ACK, then doubled */
+#define SYN_ACK_MSEC_MAX UINT64_C(120000) /* TCP_RTO_MAX: no wait is longer */
 
 /* A socket that closes between being found and being described has a row with CLOSE, and is none
  * any more: inet_diag_dump_icsk(). */
@@ -71,15 +71,31 @@ static void drifted(struct model *m, const struct netns *n, unsigned state)
 	m->drift.total++;
 }
 
+/*
+ * How long a connection has been half-open, as far as it is certain. Its SYN-ACK goes out again
+ * each time that the wait for an answer ends, after 1, 3, 7 s and so on, and with each SYN that the
+ * client sends again: the wait then starts anew, and is not doubled (tcp_check_req()). The row has
+ * the sum of both and the rest of a wait; neither side sends more than one a second (RFC 6298).
+ */
+static uint64_t request_age_ms(const struct tw_socket *row)
+{
+	uint64_t wait = SYN_ACK_MSEC, sent = row->retransmits * SYN_ACK_MSEC / 2, age;
+
+	while (wait < row->expires_ms && wait < SYN_ACK_MSEC_MAX)
+		wait *= 2;
+	age = wait - SYN_ACK_MSEC + (row->expires_ms < wait ? wait - row->expires_ms : 0);
+	return age > sent ? age : sent;
+}
+
+static uint64_t minisocket_age_ms(const struct tw_socket *row)
+{
+	return row->expires_ms < TIME_WAIT_MSEC ? TIME_WAIT_MSEC - row->expires_ms : 0;
+}
+
 /* When a socket that sends no event came into its state, from the timer that the dump shows. */
 static uint64_t shadow_entered(const struct tw_socket *row, uint64_t dump_ns)
 {
-	unsigned retransmits = row->retransmits < RETRANSMITS_MAX ? row->retransmits
-								  : RETRANSMITS_MAX;
-	uint64_t timeout = row->kind == TW_SOCKET_MINI
-				   ? TIME_WAIT_MSEC
-				   : (SYN_ACK_MSEC << (retransmits + 1)) - SYN_ACK_MSEC;
-	uint64_t age = row->expires_ms < timeout ? timeout - row->expires_ms : 0;
+	uint64_t age = row->kind == TW_SOCKET_MINI ? minisocket_age_ms(row) : request_age_ms(row);
 
 	return dump_ns > age * MSEC_NS ? dump_ns - age * MSEC_NS : 0;
 }

@@ -48,10 +48,12 @@ def test_opened_while_it_starts(make_daemon, netns):
 
 @pytest.mark.parametrize("kind, state, count", [
     ("half_closed", "close_wait", 5), ("half_closed", "fin_wait2", 5), ("unaccepted", "close_wait", 5),
-    ("fin_wait1", "fin_wait1", 5), ("last_ack", "last_ack", 5), ("closing", "closing", 5)])
+    ("fin_wait1", "fin_wait1", 5), ("last_ack", "last_ack", 5), ("closing", "closing", 5),
+    ("time_wait", "time_wait", 5), ("orphan", "fin_wait2", 5)])
 def test_best_known_ages(make_daemon, netns, kind, state, count):
     """Of a socket older than the daemon the kernel still knows when its peer last spoke, or its FIN's timer
-    (fact 13): close to the true age, where the connection was not idle before, and never more than it."""
+    (fact 13), and of one that is none any more when its timer ends (fact 10): close to the true age, where the
+    connection was not idle before, and never more than it."""
     held = netns.holder()
     began = time.monotonic()
     held.hold(kind, count)
@@ -70,6 +72,23 @@ def test_best_known_ages(make_daemon, netns, kind, state, count):
     assert max(row["age_seconds"] for row in rows) <= now - began + 0.1
     rows = daemon.connections(netns=netns.inum, state=state, sort="age")
     assert [r["age_seconds"] for r in rows] == sorted((r["age_seconds"] for r in rows), reverse=True)
+
+
+@pytest.mark.by_events
+def test_ages_of_half_open_connections(make_daemon, netns):
+    """The kernel's count of SYN-ACKs has those that answered a client's SYNs too (fact 10): no age is more than the
+    true one for that."""
+    held = netns.holder()
+    began = time.monotonic()
+    held.hold("syn_recv", 5)
+    made = time.monotonic()
+    time.sleep(2.5)
+    daemon = make_daemon().start()
+    rows = daemon.connections(netns=netns.inum, state="syn_recv")
+    now = time.monotonic()
+    assert len(rows) == 5
+    for row in rows:
+        assert (now - made) / 2 - 0.5 <= row["age_seconds"] <= now - began + 0.1
 
 
 def test_ages(make_daemon, netns, mode):
