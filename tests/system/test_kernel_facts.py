@@ -4,12 +4,14 @@ would count wrong."""
 
 import collections
 import os
+import re
 import socket
 import struct
+import time
 
 import pytest
 
-from oracle import patient, wait_for
+from oracle import counts, patient, wait_for
 
 # include/tcpwatch/record.h and event.h
 MAGIC = b"TCPWREC\2"
@@ -28,9 +30,9 @@ REQUEST = struct.Struct("=4B48sII")
 MESSAGE = struct.Struct("=4B2s2s16s16sI2I5I")
 ATTRIBUTE = struct.Struct("=HH")
 INET_DIAG_SHUTDOWN, INET_DIAG_CGROUP_ID = 8, 21
-Row = collections.namedtuple("Row", "family state port cookie inode attributes")
+Row = collections.namedtuple("Row", "family state port peer cookie inode retransmits expires attributes")
 
-ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2 = 1, 2, 3, 4, 5
+ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT = 1, 2, 3, 4, 5, 6
 CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN = 7, 8, 9, 10
 
 
@@ -134,7 +136,8 @@ def row(data):
         attributes[kind] = data[at + ATTRIBUTE.size:at + length]
         at += length + 3 & ~3
     return Row(
-        fields[0], fields[1], int.from_bytes(fields[4], "big"), fields[9] | fields[10] << 32, fields[15], attributes)
+        fields[0], fields[1], int.from_bytes(fields[4], "big"), int.from_bytes(fields[5], "big"),
+        fields[9] | fields[10] << 32, fields[15], fields[3], fields[11] / 1000, attributes)
 
 
 def test_one_dump_has_both_families(netns):
@@ -157,3 +160,111 @@ def test_dump_tells_the_kinds_apart(netns):
     assert all(len(r.attributes.get(INET_DIAG_CGROUP_ID, b"")) == 8 for r in full)
     cookie = struct.unpack("=Q", listener.getsockopt(socket.SOL_SOCKET, 57, 8))[0]  # SO_COOKIE
     assert cookie in {r.cookie for r in full if r.port == listener.getsockname()[1]}
+
+
+def timers(netns, state):
+    """What ss says, by the peer's port: which timer runs, for how many seconds more, and how often it ran out."""
+    units = {"ms": 0.001, "sec": 1, "min": 60}
+    found = {}
+    for line in netns.run("ss", "-Htano", "state", state, capture_output=True, text=True).stdout.splitlines():
+        name, left, count = re.search(r"timer:\((\w+),([\w.]+),(\d+)\)", line).groups()
+        # ss puts a point in place of the thousands' comma: 1.788ms is 1788 ms
+        rest = [(float(n.replace(".", "") if unit == "ms" else n), units[unit])
+                for n, unit in re.findall(r"([\d.]+)(ms|sec|min)", left)]
+        found[int(line.split()[3].rpartition(":")[2])] = (name, sum(n * unit for n, unit in rest), int(count))
+    return found
+
+
+class Since:
+    """A time that is known from a moment before and one after."""
+
+    def __enter__(self):
+        self.before = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.after = time.monotonic()
+
+    def agrees(self, ages, looked):
+        return all(looked.before - self.after - 0.25 <= age <= looked.after - self.before + 0.1 for age in ages)
+
+
+def test_timer_of_a_half_open_connection(netns):
+    """The SYN-ACK goes out again after 1, 3, 7 s, of which the row has the number and the rest: so it tells the age
+    (fact 10). It does not where the client sends its SYN again: each answer counts, and puts the timer off."""
+    listener = netns.listener()
+    netns.drop(f"tcp sport {listener.getsockname()[1]} tcp flags & (syn|ack) == (syn|ack)")
+    with Since() as made:
+        silent, repeating = (netns.begin(listener.getsockname()) for _ in range(2))
+        ports = [s.getsockname()[1] for s in (silent, repeating)]
+        silent.close()
+    for age, sent in ((0.5, 0), (3.5, 2)):
+        time.sleep(max(0, made.after + age - time.monotonic()))
+        with Since() as looked:
+            rows = {r.peer: r for r in dump(netns) if r.state == SYN_RECV}
+        shown = timers(netns, "syn-recv")
+        assert sorted(rows) == sorted(ports) == sorted(shown)
+        assert all(r.inode == 0 for r in rows.values())
+        row = rows[ports[0]]
+        assert row.retransmits == sent
+        assert made.agrees([2 ** (sent + 1) - 1 - row.expires], looked), (row, made, looked)
+        for port, (name, left, count) in shown.items():
+            assert (name, count) == ("on", rows[port].retransmits)
+            assert rows[port].expires - 0.25 <= left <= rows[port].expires
+    assert rows[ports[1]].retransmits > row.retransmits
+
+
+def test_timer_of_a_minisocket(netns):
+    """60 s from the change, of which the row has the rest: TIME_WAIT, and FIN_WAIT2 with the preset tcp_fin_timeout
+    (fact 10)."""
+    with Since() as made:
+        netns.holder().hold("time_wait", 2)
+        netns.holder().hold("orphan", 3)
+    time.sleep(1)
+    for state, name, count in ((TIME_WAIT, "time-wait", 2), (FIN_WAIT2, "fin-wait-2", 3)):
+        with Since() as looked:
+            rows = [r for r in dump(netns) if r.state == state]
+        shown = timers(netns, name)
+        assert {r.peer: (r.inode, r.retransmits) for r in rows} == dict.fromkeys(shown, (0, 0)), rows
+        assert len(rows) == count
+        assert made.agrees([60 - r.expires for r in rows], looked), (rows, made, looked)
+        for r in rows:
+            kind, left, _ = shown[r.peer]
+            assert kind == "timewait" and r.expires - 1.25 <= left <= r.expires
+
+
+def test_sums_of_the_kernel(netns):
+    """sockstat's "inuse" is each whole socket in any state but CLOSE, its "tw" the minisockets of both states: what
+    ss has, besides the half-open connections (fact 15)."""
+    sockets = netns.holder()
+    for number, (kind, family) in enumerate((
+            ("listen", "ipv4"), ("half_closed", "ipv6"), ("orphan", "ipv4"), ("orphan", "ipv6"), ("time_wait", "mapped"),
+            ("syn_recv", "ipv4"), ("fin_wait1", "ipv4"), ("last_ack", "ipv6")), 2):
+        sockets.hold(kind, number, family)
+    wait_for(lambda: counts(netns)["fin_wait1"] == 8, 5, "the other FINs to be acknowledged")
+    netns.open_socket().bind(("127.0.0.1", 0))
+
+    def told(name, field):
+        text = netns.run("cat", f"/proc/net/{name}", capture_output=True, text=True).stdout
+        return int(re.search(rf"^TCP6?:.* ?{field} (\d+)", text, re.M)[1])
+
+    true = counts(netns)
+    minisockets = true["time_wait"] + 4 + 5
+    assert told("sockstat", "tw") == minisockets
+    assert told("sockstat", "inuse") + told("sockstat6", "inuse") == sum(true.values()) - minisockets - true["syn_recv"]
+
+
+def test_records_wait_for_the_timer(make_daemon, netns):
+    """Not every record wakes the reader: that costs more than all else (fact 8). What it wakes up for is the timer,
+    fifty times a second."""
+    daemon = make_daemon(netns=netns, namespaces="host", metrics={"listen": "off"}).start()
+
+    def woken():
+        with open(f"/proc/{daemon.pid}/status") as f:
+            return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", f.read(), re.M)[1])
+
+    received, switches = daemon.status()["events"]["received"], woken()
+    netns.load(seed=21, seconds=patient(2)).wait()
+    switches = woken() - switches
+    received = daemon.status()["events"]["received"] - received
+    assert received > 500 and switches < received / 4, (received, switches)

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ import time
 import pytest
 
 from daemon import daemons_user
-from oracle import assert_right_when_quiet, assert_settles, wait_for
+from oracle import assert_right_when_quiet, assert_settles, sockets, wait_for
 
 STRANGER = 54321  # a user that no system has
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -21,6 +22,11 @@ NO_BTF = (
     "unshare", "--mount", "sh", "-c",
     'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
 NO_BPF = ("setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin")
+BARE = (
+    "unshare", "--mount", "sh", "-c",
+    "for at in /sys/fs/bpf /sys/kernel/tracing /sys/kernel/debug /sys/kernel/security; do "
+    '[ ! -d $at ] || mount -t tmpfs none $at || exit; done; exec "$@"', "sh")
+LINK_NETFILTER = 10  # linux/bpf.h: how a bpftool that has no name for it says so
 JUST_BPF = (
     "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+bpf,+perfmon",
     "--inh-caps=-all,+bpf,+perfmon", "--ambient-caps=-all,+bpf,+perfmon")
@@ -127,6 +133,31 @@ def test_two_capabilities_are_enough(daemon_of_nobody, netns):
     for kind in ("half_closed", "orphan", "time_wait", "syn_recv", "closing"):
         held.hold(kind, 3)
     assert_right_when_quiet(daemon, netns)
+
+
+def test_no_program_needs_fentry(make_daemon):
+    """Locked-down kernels refuse fentry, fexit and LSM programs, and some have no kprobes: tracepoints, iterators and
+    netfilter are all that the daemon attaches to (fact 22)."""
+    daemon = make_daemon(mode="ebpf").start()
+    ids = set()
+    for pid in (daemon.pid, opener_of(daemon)):
+        for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+            ids.update(re.findall(r"^prog_id:\s+(\d+)", path.read_text(), re.M))
+    links = json.loads(subprocess.run(["bpftool", "--json", "link", "show"], capture_output=True, check=True).stdout)
+    kinds = {link["type"] for link in links if str(link["prog_id"]) in ids}
+    assert kinds >= {"raw_tracepoint", "iter"}
+    assert kinds <= {"raw_tracepoint", "iter", "netfilter", LINK_NETFILTER}
+
+
+def test_no_filesystem_of_the_kernel_is_needed(make_daemon, netns):
+    """Neither bpffs nor tracefs nor securityfs need be mounted (fact 25)."""
+    held = netns.holder()
+    for kind in ("listen", "half_closed", "orphan", "time_wait", "syn_recv"):
+        held.hold(kind, 3)
+    daemon = make_daemon(mode="ebpf", prefix=BARE).start()
+    held.hold("established", 4)
+    assert_right_when_quiet(daemon, netns)
+    assert len(daemon.listeners(netns=netns.inum)) == len([s for s in sockets(netns) if s.state == "listen"])
 
 
 def test_no_locked_memory_is_needed(make_daemon, netns):
