@@ -9,6 +9,7 @@
 #define INTERVAL_MIN_NS (60 * NSEC_PER_SEC)
 #define INTERVAL_MAX_NS (3600 * NSEC_PER_SEC)
 #define INTERVAL_POLLING_NS NSEC_PER_SEC
+#define LISTENERS_REST 4 /* times as long as it takes to save the cost of a round of listeners */
 #define LOSS_CALM_NS (100 * NSEC_PER_MSEC)
 #define LOSS_LONGEST_NS (500 * NSEC_PER_MSEC)
 #define HEAL_REST 3 /* times the cost of a healing round, for which the next one waits */
@@ -76,6 +77,22 @@ void schedule_full_done(struct schedule *s, uint64_t now_ns, uint32_t drift)
 	s->interval_ns = drift ? s->interval_min_ns : s->interval_ns * 2;
 	if (s->interval_ns > INTERVAL_MAX_NS)
 		s->interval_ns = INTERVAL_MAX_NS;
+}
+
+bool schedule_listeners_due(struct schedule *s, uint64_t now_ns)
+{
+	if (now_ns < s->listeners_pause_ns || now_ns < s->full_ns + INTERVAL_POLLING_NS)
+		return false;
+	schedule_affordable(s, now_ns); /* as of now */
+	return s->balance_ns + s->share * (double)INTERVAL_POLLING_NS <= 0;
+}
+
+void schedule_listeners_done(struct schedule *s, uint64_t now_ns, uint64_t cost_ns)
+{
+	uint64_t rest_ns = LISTENERS_REST * schedule_saves_in(s, cost_ns);
+
+	s->listeners_pause_ns = now_ns +
+				(rest_ns > INTERVAL_POLLING_NS ? rest_ns : INTERVAL_POLLING_NS);
 }
 
 uint32_t schedule_states(const struct schedule_untold *u)

@@ -414,6 +414,25 @@ def test_peers_are_told_at_once(daemon, netns, other_netns):
     assert daemon.status().states_of(netns.inum)["syn_recv"] == 60
 
 
+@pytest.mark.parametrize("mode", ["diag"])
+def test_between_dear_rounds(make_daemon, netns):
+    """A full round takes what is saved in 20 seconds; a flood is seen before the next one."""
+    crowd = netns.holder()
+    crowd.hold("established", 9000)
+    daemon = make_daemon(netns=netns, namespaces="host", resync_budget="0.1%",
+                         metrics={"listen": "off"}).start()
+
+    def full_rounds():
+        return daemon.status()["resync"]["count"]
+
+    wait_for(lambda: full_rounds() == 2, 30, "a full round after the first, which nothing was saved for")
+    listener = netns.listener()
+    half_open(netns, listener, 13)
+    wait_for(lambda: [row["syn_queue"] for row in daemon.listeners(port=listener.getsockname()[1])] == [13], 30)
+    assert daemon.status().states_of(netns.inum)["syn_recv"] == 13
+    assert full_rounds() == 2, "it was shown by another full round"
+
+
 # The metrics.
 
 

@@ -173,6 +173,66 @@ static void test_interval_of_polling(void **state)
 	}
 }
 
+/* A second after the full round, and while the next one is another second away. */
+static void test_listeners_between_full_rounds(void **state)
+{
+	struct schedule s = schedule(true), saved = schedule(true);
+
+	(void)state;
+	assert_false(schedule_listeners_due(&saved, START + NSEC_PER_SEC));
+	/* 40 ms in the red: 8 s, and in the last one the full round is what is waited for */
+	schedule_spent(&s, 340 * NSEC_PER_MSEC);
+	assert_false(schedule_listeners_due(&s, START + NSEC_PER_SEC - 1));
+	assert_true(schedule_listeners_due(&s, START + NSEC_PER_SEC));
+	assert_true(schedule_listeners_due(&s, START + 6900 * NSEC_PER_MSEC));
+	assert_false(schedule_listeners_due(&s, START + 7100 * NSEC_PER_MSEC));
+}
+
+/* Each waits until a quarter of the share has saved what the last one cost, a second at least. */
+static void test_rest_of_listeners(void **state)
+{
+	struct schedule s = schedule(true);
+	const uint64_t now_ns = START + NSEC_PER_SEC;
+
+	(void)state;
+	schedule_spent(&s, 900 * NSEC_PER_MSEC);
+	schedule_listeners_done(&s, now_ns, 5 * NSEC_PER_MSEC);
+	assert_false(schedule_listeners_due(&s, now_ns + 4 * NSEC_PER_SEC - 1));
+	assert_true(schedule_listeners_due(&s, now_ns + 4 * NSEC_PER_SEC));
+	schedule_listeners_done(&s, now_ns, NSEC_PER_MSEC / 10);
+	assert_false(schedule_listeners_due(&s, now_ns + NSEC_PER_SEC - 1));
+	assert_true(schedule_listeners_due(&s, now_ns + NSEC_PER_SEC));
+}
+
+/* Both kinds together keep to the share, and full rounds to three quarters of it at least. */
+static void test_listeners_in_the_long_run(void **state)
+{
+	const uint64_t hour = 3600 * NSEC_PER_SEC, full_ns = 25 * NSEC_PER_MSEC;
+	struct schedule s = schedule(true);
+	uint64_t spent_full_ns = 0, spent_ns = 0;
+
+	(void)state;
+	for (uint64_t t = START; t < START + hour; t += NSEC_PER_SEC / 2) {
+		uint64_t cost_ns = 0;
+
+		if (schedule_full_due(&s, t)) {
+			cost_ns = full_ns;
+			schedule_full_done(&s, t, 0);
+			spent_full_ns += cost_ns;
+		} else if (schedule_listeners_due(&s, t)) {
+			cost_ns = full_ns / 10;
+			schedule_listeners_done(&s, t, cost_ns);
+		}
+		schedule_spent(&s, cost_ns);
+		spent_ns += cost_ns;
+	}
+	assert_true((double)spent_ns <=
+		    SHARE * (double)(hour + 60 * NSEC_PER_SEC) + (double)full_ns);
+	assert_true((double)spent_full_ns >= 0.74 * SHARE * (double)hour);
+	/* in most of the time between two full ones, each two seconds */
+	assert_true(spent_ns - spent_full_ns >= 1000 * full_ns / 10);
+}
+
 static uint32_t states_of(struct schedule_untold untold)
 {
 	return schedule_states(&untold);
@@ -261,6 +321,9 @@ int main(void)
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_interval_waits_for_the_budget),
 		cmocka_unit_test(test_interval_of_polling),
+		cmocka_unit_test(test_listeners_between_full_rounds),
+		cmocka_unit_test(test_rest_of_listeners),
+		cmocka_unit_test(test_listeners_in_the_long_run),
 		cmocka_unit_test(test_states_untold),
 		cmocka_unit_test(test_healing),
 		cmocka_unit_test(test_healing_of_lasting_losses),
