@@ -33,6 +33,10 @@ static enum print_style style_of(double full)
 
 static void put_queue(struct print *p, struct json_object *row, const char *queue)
 {
+	if (!field_get(row, queue, json_type_int)) {
+		print_text(p, PRINT_DIM, QUEUE_WIDTH, "-");
+		return;
+	}
 	print_cell(p, style_of(share(row, queue)), QUEUE_WIDTH, "%" PRIu64 "/%" PRIu64,
 		   field_count(row, queue), field_count(row, "backlog"));
 }

@@ -218,27 +218,37 @@ static void sum_up(struct listeners *l, const struct tw_listener *row, bool skip
 	p->backlog += row->backlog;
 }
 
-void listeners_add_half_open(struct listeners *l, const struct tw_socket *request)
+/* In a request's row nothing leads to its listener but the address, and the interface where it is
+ * bound to one: inet_req_diag_fill(). */
+static bool give_half_open(struct listeners *l, const struct tw_socket *request,
+			   const uint8_t address[sizeof(request->saddr)])
 {
-	static const uint8_t any[sizeof(request->saddr)];
-	struct tw_listener *best = NULL;
+	struct tw_listener *first = NULL;
 
 	for (size_t i = 0; i < l->next.count; i++) {
 		struct tw_listener *row = &l->next.entries[i];
 
 		/* a request has its listener's family, also where a dual one meets IPv4 */
 		if (row->netns != request->netns || row->port != request->sport ||
-		    row->family != request->family)
+		    row->family != request->family ||
+		    memcmp(row->saddr, address, sizeof(row->saddr)) != 0)
 			continue;
-		if (!memcmp(row->saddr, request->saddr, sizeof(row->saddr))) {
-			row->syn_queue++;
-			return;
-		}
-		if (!memcmp(row->saddr, any, sizeof(any)))
-			best = row;
+		if (first)
+			first->shared = row->shared = 1;
+		else
+			first = row;
 	}
-	if (best)
-		best->syn_queue++;
+	if (first)
+		first->syn_queue++;
+	return first;
+}
+
+void listeners_add_half_open(struct listeners *l, const struct tw_socket *request)
+{
+	static const uint8_t any[sizeof(request->saddr)];
+
+	if (!give_half_open(l, request, request->saddr))
+		give_half_open(l, request, any);
 }
 
 void listeners_done(struct listeners *l)

@@ -50,7 +50,8 @@ void listeners_keep(struct listeners *l, size_t row);
 /* Who listens: whose descriptor it is where several have one, nobody can say. */
 struct owner listeners_owner(const struct tw_listener *row);
 /* Where nobody tells the length of the queues: one half-open connection, of a listener already
- * added. O(listeners). */
+ * added. Of several at its address (SO_REUSEPORT) it may be any one's: they are then shared, see
+ * struct tw_listener. O(listeners). */
 void listeners_add_half_open(struct listeners *l, const struct tw_socket *request);
 void listeners_done(struct listeners *l);
 /* One that has begun to listen since the last look, on a port that may be new: it is shown at the

@@ -86,7 +86,7 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	add_address(object, "local", row->family == AF_INET6, row->saddr);
 	json_add_number(object, "local_port", row->port);
 	json_add_text(object, "family", row->family == AF_INET6 ? "ipv6" : "ipv4");
-	json_add_number(object, "syn_queue", row->syn_queue);
+	json_add(object, "syn_queue", row->shared ? NULL : json_object_new_uint64(row->syn_queue));
 	json_add_number(object, "accept_queue", row->accept_queue);
 	json_add_number(object, "backlog", row->backlog);
 	json_add(object, "syn_received_total", counted ? json_object_new_uint64(port->syns) : NULL);

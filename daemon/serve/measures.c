@@ -23,6 +23,19 @@ static void take_queue(struct measures_queue *fullest, const struct tw_listener 
 		*fullest = queue;
 }
 
+/* Where only the sum is known, the mean: the kernel spreads connections evenly by their hash
+ * (reuseport_select_sock()). */
+static uint32_t syn_queue(const struct model *m, const struct tw_listener *row)
+{
+	const struct listener_port *all = row->shared ? listeners_port(model_listeners(m),
+								       row->netns, row->port)
+						      : NULL;
+
+	if (!all || !all->count)
+		return row->syn_queue;
+	return (uint32_t)((all->syn_queue + all->count - 1) / all->count);
+}
+
 static bool known(const struct tw_limits *l, enum tw_sysctl sysctl)
 {
 	return l->known & TW_SYSCTL_BIT(sysctl);
@@ -43,7 +56,7 @@ static void take_listeners(const struct model *m, struct measures *measures)
 		measures[index].listeners++;
 		measures[index].clipped += known(l, TW_SYSCTL_SOMAXCONN) &&
 					   rows[i].backlog == l->values[TW_SYSCTL_SOMAXCONN];
-		take_queue(&measures[index].syn, &rows[i], rows[i].syn_queue);
+		take_queue(&measures[index].syn, &rows[i], syn_queue(m, &rows[i]));
 		take_queue(&measures[index].accept, &rows[i], rows[i].accept_queue);
 	}
 }

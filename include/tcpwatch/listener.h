@@ -22,8 +22,12 @@ struct tw_listener {
 	__u32 backlog;      /* limit of either: sk_max_ack_backlog, the lesser of listen()'s and
 			       somaxconn */
 	__u16 port;
-	__u8 family; /* AF_INET or AF_INET6 */
-	__u8 closed; /* 1: it listens no more, and has half-open connections left; its port is 0 */
+	__u8 family;     /* AF_INET or AF_INET6 */
+	__u8 closed : 1; /* it listens no more, and has half-open connections left; its port is 0 */
+	__u8 shared : 1; /* by dumps: syn_queue is that of all at this address and port, told of one
+			    of them and 0 in the others; which has how many the kernel does not say
+			  */
+	__u8 padding : 6;
 	__u8 saddr[16];          /* network byte order; IPv4 in the first 4 bytes */
 	char comm[TW_COMM_SIZE]; /* of pid; any bytes, NUL-terminated */
 };

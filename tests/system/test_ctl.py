@@ -491,6 +491,7 @@ def test_listeners(roster):
         listener(family="ipv6", local="2001:db8::1", local_port=443, syn_rate=0.5, cookies_sent_rate=1234.6),
         listener(family="ipv6", local="::", syn_rate=None, owner=owner("unknown", None, None, 33)),
         listener(local="0.0.0.0", cookies_sent_rate=None, owner=owner("unknown", None, None, None)),
+        listener(syn_queue=None, accept_queue=3),
         listener(netns=OWN_NETNS + 1),
     ], **QUIET).run("listeners")
     assert (result.returncode, result.stderr) == (0, "")
@@ -506,6 +507,7 @@ LOCAL                 SYN QUEUE          ACCEPT   SYN/S COOKIES/S OWNER
 [2001:db8::1]:443         0/128           0/128     0.5      1235 nginx/77
 [::]:80                   0/128           0/128       -       0.0 uid:33
 0.0.0.0:80                0/128           0/128     0.0         - -
+10.0.0.1:80                   -           3/128     0.0       0.0 nginx/77
 10.0.0.1:80               0/128           0/128     0.0       0.0 nginx/77 netns:{OWN_NETNS + 1}
 """
 

@@ -96,7 +96,6 @@ def test_full_accept_queue(daemon, netns):
     assert (row["accept_queue"], row["backlog"]) == (5, 4)
 
 
-@both_modes
 def test_reuseport(daemon, netns):
     """Four listeners on one port: each is shown, with its own part."""
     first = netns.listener(share=True)
@@ -111,6 +110,30 @@ def test_reuseport(daemon, netns):
     assert len(rows) == 4
     assert sum(row["syn_queue"] for row in rows) == 12
     assert sum(row["accept_queue"] for row in rows) == 16
+
+
+@pytest.mark.parametrize("mode", ["diag"])
+def test_reuseport_by_dumps(make_daemon, netns):
+    """The kernel does not tell whose of the four the half-open connections are: of them only the sum is known."""
+    daemon = make_daemon(netns=netns, namespaces="host")
+    with netns.inside():
+        daemon.start()
+        first = netns.listener(share=True)
+        port = first.getsockname()[1]
+        for _ in range(3):
+            netns.listener(port=port, share=True)
+        other = netns.listener()
+        for _ in range(16):
+            netns.connect(first)
+        assert_listeners(daemon, netns)
+        assert [row["syn_queue"] for row in daemon.listeners(port=port)] == [0] * 4
+        half_open(netns, first, 12)
+        wait_for(lambda: [row["syn_queue"] for row in daemon.listeners(port=port)] == [None] * 4, 5)
+        wait_for(lambda: daemon.status().states_of(netns.inum)["syn_recv"] == 12, 5)
+        assert sum(row["accept_queue"] for row in daemon.listeners(port=port)) == 16
+        assert row_of(daemon, netns, other)["syn_queue"] == 0
+        assert daemon.metrics().sum("tcpwatch_listener_syn_queue", port=str(port)) == 12
+        assert len(daemon.connections(state="syn_recv", port=port)) == 12
 
 
 @both_modes

@@ -145,6 +145,19 @@ static void listener(struct clinic *c, uint32_t netns, uint16_t port, uint32_t s
 	model_listeners_done(c->f.m, &(struct tw_tick){.time_ns = later(&c->f)});
 }
 
+/* Of two at one address, of which only the sum is known. */
+static void group(struct clinic *c, uint16_t port, uint32_t syns, uint32_t backlog)
+{
+	for (unsigned i = 0; i < 2; i++)
+		model_listener(c->f.m, &(struct tw_listener){.netns = HOST,
+							     .family = AF_INET,
+							     .port = port,
+							     .syn_queue = i ? 0 : syns,
+							     .backlog = backlog,
+							     .shared = 1});
+	model_listeners_done(c->f.m, &(struct tw_tick){.time_ns = later(&c->f)});
+}
+
 static void netstat_of(struct clinic *c, struct tw_netstat netstat)
 {
 	c->f.now_ns += NSEC_PER_SEC;
@@ -239,6 +252,17 @@ static void test_syn_queue(void **state)
 	assert_advice(c, SYNACK_RETRIES, DOCTOR_NOTE, NULL, "free it sooner");
 	set(c, TW_SYSCTL_TCP_SYNACK_RETRIES, 2);
 	assert_advice(c, SYNACK_RETRIES, DOCTOR_OK, NULL, "kept for 7 seconds");
+}
+
+/* Each has half of them, as far as anybody can say. */
+static void test_syn_queue_of_a_group(void **state)
+{
+	struct clinic *c = *state;
+
+	group(c, 80, 157, 100);
+	assert_advice(c, MAX_SYN_BACKLOG, DOCTOR_OK, NULL, "port 80, 79 of 100");
+	group(c, 80, 159, 100);
+	assert_advice(c, MAX_SYN_BACKLOG, DOCTOR_WARNING, NULL, "port 80 has 80 of 100");
 }
 
 static void test_without_cookies(void **state)
@@ -447,6 +471,7 @@ int main(void)
 		in_clinic(test_fin_wait2),
 		in_clinic(test_fin_wait2_of_orphans),
 		in_clinic(test_syn_queue),
+		in_clinic(test_syn_queue_of_a_group),
 		in_clinic(test_without_cookies),
 		in_clinic(test_cookies),
 		in_clinic(test_backlogs),

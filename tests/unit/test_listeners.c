@@ -317,7 +317,37 @@ static void test_half_open_by_dump(void **state)
 	assert_int_equal(rows[0].syn_queue, 1);
 	assert_int_equal(rows[1].syn_queue, 2);
 	assert_int_equal(rows[2].syn_queue, 1);
+	for (size_t i = 0; i < count; i++)
+		assert_false(rows[i].shared);
 	assert_int_equal(listeners_port(l, HOST, 80)->syn_queue, 4);
+}
+
+/* Whose they are nobody can say: the sum is right, and shown of none. */
+static void test_half_open_of_a_group(void **state)
+{
+	static const uint8_t any[4], a[4] = {10, 0, 0, 1};
+	const struct tw_listener *rows;
+	struct listeners *l = *state;
+	size_t count;
+
+	for (unsigned requests = 0; requests <= 3; requests += 3) {
+		for (unsigned i = 0; i < 3; i++)
+			listen_at(l, AF_INET, any, 80);
+		listen_at(l, AF_INET, a, 80);
+		listen_at(l, AF_INET6, any, 80);
+		listen_at(l, AF_INET, any, 81);
+		for (unsigned i = 0; i < requests; i++)
+			request_to(l, AF_INET, any, 80);
+		request_to(l, AF_INET, a, 80);
+		listeners_done(l);
+		rows = listeners_rows(l, &count);
+		assert_int_equal(count, 6);
+		/* without any, each is known to have none */
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(rows[i].shared, requests && i < 3);
+		assert_int_equal(rows[3].syn_queue, 1);
+		assert_int_equal(listeners_port(l, HOST, 80)->syn_queue, requests + 1);
+	}
 }
 
 static void assert_fullest(const struct listeners *l, size_t most, const uint16_t *ports,
@@ -385,6 +415,7 @@ int main(void)
 		test(test_many_repeated),
 		test(test_same_order),
 		test(test_half_open_by_dump),
+		test(test_half_open_of_a_group),
 		test(test_fullest),
 		test(test_fullest_of_equals),
 	};

@@ -110,6 +110,18 @@ static void test_row_without_counting(void **state)
 		"\"cgroup\":null}}\n");
 }
 
+static void test_shared_syn_queue(void **state)
+{
+	struct tw_listener shared = nginx;
+	struct fixture *f = *state;
+
+	shared.shared = 1;
+	model_listener(f->model, &shared);
+	look(f);
+	assert_non_null(
+		strstr(write_all(f, &FILTER_INIT, 512), "\"syn_queue\":null,\"accept_queue\":2,"));
+}
+
 static void count(struct fixture *f, uint64_t syns, uint64_t cookies)
 {
 	const struct tw_port_record port = {.port = {.netns = NETNS, .port = 80},
@@ -345,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_no_listener),
 		test(test_row_without_counting),
+		test(test_shared_syn_queue),
 		test(test_row_with_rates),
 		test(test_order),
 		test(test_filters),
