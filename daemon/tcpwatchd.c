@@ -319,7 +319,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		return end_without_opener(d, error);
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
 	on_record(TW_RECORD_TICK, &tick, d);
-	sources_count(d->sources);
+	sources_count_stirring(d->sources);
 	sources_look(d->sources);
 	follow_ports(d);
 	alerts_tick(d->alerts);

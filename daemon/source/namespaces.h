@@ -24,6 +24,8 @@ struct namespace
 	bool fresh;                /* not dumped yet */
 	bool queued;               /* accept queues were not empty when they were last dumped */
 	bool queued_before;        /* or the time before */
+	uint32_t in_use;           /* full sockets, when its counters were last read */
+	bool still;                /* as many as the time before, and no minisockets */
 	uint64_t netstat_ns;       /* when its netstat was last read */
 	uint64_t limits_ns;        /* and its limits */
 	uint64_t segments;         /* received, when its request sockets were last dumped */

@@ -46,6 +46,7 @@ struct sources {
 	uint64_t stirred_ns; /* when somebody last wanted to connect, or waited for it */
 	bool segments_came;  /* in the window before */
 	bool ports_changed;  /* since they were last read */
+	bool turn;           /* of those that are counted every second tick, which half is next */
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -307,16 +308,37 @@ size_t sources_drain(struct sources *s)
 	return count;
 }
 
+static void count(struct sources *s, struct namespace *n, uint64_t time_ns)
+{
+	struct tw_counters counters;
+
+	if (n->error || counters_read(&n->files, n->inum, time_ns, &counters) < 0)
+		return;
+	n->still = counters.in_use == n->in_use && !counters.time_wait;
+	n->in_use = counters.in_use;
+	tell(s, TW_RECORD_COUNTERS, &counters);
+}
+
 void sources_count(struct sources *s)
 {
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
 
-	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
-		const struct namespace *n = namespaces_at(s->namespaces, i);
-		struct tw_counters counters;
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
+		count(s, namespaces_at(s->namespaces, i), time_ns);
+}
 
-		if (!n->error && !counters_read(&n->files, n->inum, time_ns, &counters))
-			tell(s, TW_RECORD_COUNTERS, &counters);
+/* Where nothing ends by itself and nothing came or went, every second tick will do: half of these
+ * in one, half in the other. */
+void sources_count_stirring(struct sources *s)
+{
+	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
+
+	s->turn = !s->turn;
+	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
+		struct namespace *n = namespaces_at(s->namespaces, i);
+
+		if (!n->still || i % 2 == s->turn)
+			count(s, n, time_ns);
 	}
 }
 

@@ -61,8 +61,10 @@ struct inventory *sources_inventory(const struct sources *s);
 
 /* TW_RECORD_EVENT for each transition that waits, and TW_RECORD_LOST. How many events. */
 size_t sources_drain(struct sources *s);
-/* TW_RECORD_COUNTERS of each namespace. */
+/* TW_RECORD_COUNTERS of each namespace, some 20 us each. */
 void sources_count(struct sources *s);
+/* On each tick: of those that are not as they were, and of half of the others. */
+void sources_count_stirring(struct sources *s);
 /* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES, _NETSTAT and _LIMITS: O(listeners). */
 void sources_look(struct sources *s);
 /* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """--record writes what came, --replay gives the same counts from it, without any privilege."""
 
+import collections
 import json
 import socket
 import struct
@@ -9,7 +10,7 @@ import subprocess
 import pytest
 
 from daemon import TCPWATCHD
-from oracle import STATES, assert_right_when_quiet, wait_for
+from oracle import STATES, assert_right_when_quiet, wait_for, wait_for
 
 HEADER = struct.Struct("=HHI")  # include/tcpwatch/record.h
 END = 0
@@ -217,3 +218,36 @@ def test_noise(open_directory, recording):
         path.write_bytes(content)
         path.chmod(0o644)
         assert replay(path).returncode == 1
+
+
+COUNTERS, TICK = 7, 10  # types
+
+
+def whole_records(recording):
+    """Type and body of each, also of a recording that goes on."""
+    at = 8
+    while at + HEADER.size <= len(recording):
+        kind, size, _ = HEADER.unpack_from(recording, at)
+        at += HEADER.size + size
+        if at <= len(recording):
+            yield kind, recording[at - size:at]
+
+
+def test_still_namespaces_are_counted_half_as_often(make_daemon, make_netns, open_directory):
+    """Those with minisockets, which end by themselves, at each tick."""
+    def ticks():
+        return [i for i, (kind, _) in enumerate(whole_records(path.read_bytes())) if kind == TICK]
+
+    path = open_directory / "recording"
+    still, waiting = make_netns(), make_netns()
+    still.holder().hold("half_closed", 3)
+    waiting.holder().hold("time_wait", 3)
+    daemon = make_daemon(arguments=("--record", path)).start()
+    assert_right_when_quiet(daemon, still, waiting)
+    first = len(ticks())
+    wait_for(lambda: len(ticks()) >= first + 13, 30)
+    daemon.stop()
+    within = list(whole_records(path.read_bytes()))[ticks()[first]:ticks()[first + 12]]
+    counted = collections.Counter(struct.unpack_from("=QI", body)[1] for kind, body in within if kind == COUNTERS)
+    assert counted[waiting.inum] >= 12
+    assert counted[waiting.inum] / 3 <= counted[still.inum] <= counted[waiting.inum] * 3 / 4, counted
