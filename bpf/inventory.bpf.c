@@ -35,7 +35,8 @@ static __always_inline void fill_holder(struct task_struct *task, struct tw_hold
 	bpf_core_read(row->comm, sizeof(row->comm), &leader->comm);
 }
 
-/* Of several processes, the first that the pass meets: the one with the lowest pid. */
+/* Of several processes, the first that the pass meets: the one with the lowest pid, but for init's,
+ * which has a listener for the service that accepts. */
 static __always_inline void hold_listener(struct sock *sk, const struct tw_holder *row)
 {
 	struct listener_owner *owner;
@@ -45,16 +46,18 @@ static __always_inline void hold_listener(struct sock *sk, const struct tw_holde
 		unlisted = pass;
 		return;
 	}
-	if (owner->pass == pass) {
-		owner->holders += owner->last != row->pid;
-		owner->last = row->pid;
-		return;
+	if (owner->pass != pass) {
+		owner->pass = pass;
+		owner->holders = owner->last = 0;
+		owner->init = row->pid == TW_INIT_PID;
 	}
-	owner->pass = pass;
-	owner->pid = owner->last = row->pid;
+	owner->holders += owner->last != row->pid;
+	owner->last = row->pid;
+	if (owner->holders > 1 && owner->pid != TW_INIT_PID)
+		return;
+	owner->pid = row->pid;
 	owner->uid = row->uid;
 	owner->cgroup = row->cgroup;
-	owner->holders = 1;
 	__builtin_memcpy(owner->comm, row->comm, sizeof(owner->comm));
 }
 
@@ -270,6 +273,7 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	row.family = sk->__sk_common.skc_family;
 	sock_local_address(sk, row.saddr);
 	if (held) {
+		row.init = owner->init;
 		row.pid = owner->pid;
 		row.holders = owner->holders;
 		__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));

@@ -18,11 +18,12 @@
 struct listener_owner {
 	__u32 pid;
 	__u32 last; /* that the pass met */
-	__u32 holders;
-	__u32 pass;   /* the last that met it; 0: none yet */
-	__u32 looked; /* the last to begin before a look first told of it; 0: none yet */
-	__u32 uid;    /* of the process that the pass met */
-	__u64 cgroup; /* likewise */
+	__u32 holders : 31;
+	__u32 init : 1; /* whether the pass met it in the hands of TW_INIT_PID */
+	__u32 pass;     /* the last that met it; 0: none yet */
+	__u32 looked;   /* the last to begin before a look first told of it; 0: none yet */
+	__u32 uid;      /* of the process */
+	__u64 cgroup;   /* likewise */
 	__u64 cookie; /* of the socket, once a look has told of it: here it is in the cache line at
 			 hand; 0: not known, as an MPTCP socket's, whose subflow has it */
 	char comm[TW_COMM_SIZE];

@@ -47,6 +47,7 @@ struct model {
 	uint64_t pass_ns; /* when the pass over all descriptors that goes on began; 0: none does */
 	struct tw_holder holders[HOLDERS_WAITING]; /* of it, a ring of those not taken yet */
 	uint64_t holder_count;                     /* in it so far, those taken included */
+	struct tw_holder init;                     /* of it, the last row of TW_INIT_PID */
 	uint32_t pass_changes; /* connections that got another owner by it, or by the last one */
 	bool known;
 };

@@ -168,13 +168,21 @@ static void remove_port(struct listeners *l, uint32_t place)
 	l->ports[place] = l->ports[l->index.count];
 }
 
+/* Those that may accept: init does, if at all, for what it alone holds. */
+static uint32_t accepting(const struct tw_listener *row)
+{
+	bool beside_init = row->init && row->pid != TW_INIT_PID;
+
+	return row->holders - (beside_init && row->holders);
+}
+
 struct owner listeners_owner(const struct tw_listener *row)
 {
 	struct owner owner = {.cgroup = row->cgroup, .uid = row->uid};
 
 	if (row->pid) {
 		owner.kind = OWNER_KIND_PROCESS;
-		owner.pid = row->holders > 1 ? 0 : row->pid;
+		owner.pid = accepting(row) > 1 ? 0 : row->pid;
 		owner_set_comm(&owner, row->comm);
 	}
 	return owner;

@@ -47,7 +47,8 @@ bool listeners_add(struct listeners *l, const struct tw_listener *row);
 bool listeners_skipped(const struct listeners *l, size_t row);
 /* It is shown once more, as it was. */
 void listeners_keep(struct listeners *l, size_t row);
-/* Who listens: whose descriptor it is where several have one, nobody can say. */
+/* Who listens: whose descriptor it is where several have one, nobody can say. Init's, beside that
+ * of the service that it keeps the listener for, is no second one. */
 struct owner listeners_owner(const struct tw_listener *row);
 /* Where nobody tells the length of the queues: one half-open connection, of a listener already
  * added. Of several at its address (SO_REUSEPORT) it may be any one's: they are then shared, see

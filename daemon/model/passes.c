@@ -35,17 +35,12 @@ static bool is_holder(const struct owner *owner, const struct tw_holder *row)
 	       !strncmp(owner->comm, row->comm, sizeof(owner->comm));
 }
 
-/* Of several processes the first has it, the one with the lowest pid. */
-static void hold(struct model *m, const struct tw_holder *row)
+static void hold(struct model *m, struct connection *c, const struct tw_holder *row)
 {
-	struct connection *c = table_find(m->table, row->cookie);
-	const struct owner *owner;
+	const struct owner *owner = owners_get(m->owners, c->owner);
 
-	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
-		return;
 	c->flags |= CONNECTION_MET;
 	c->missed = false;
-	owner = owners_get(m->owners, c->owner);
 	if (!is_holder(owner, row)) {
 		struct owner holder = {
 			.kind = OWNER_KIND_PROCESS, .pid = row->pid, .uid = row->uid};
@@ -55,6 +50,22 @@ static void hold(struct model *m, const struct tw_holder *row)
 		change_owner(m, c, &holder);
 	}
 	owners_set_nofile(m->owners, c->owner, row->nofile);
+}
+
+/* Of several processes the first has it, the one with the lowest pid; init only what the pass, when
+ * it ends, has met with no other. */
+static void meet(struct model *m, const struct tw_holder *row)
+{
+	struct connection *c = table_find(m->table, row->cookie);
+
+	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
+		return;
+	if (row->pid != TW_INIT_PID) {
+		hold(m, c, row);
+		return;
+	}
+	m->init = *row;
+	c->by_init = true;
 }
 
 static struct tw_holder *waiting(struct model *m, uint64_t number)
@@ -71,7 +82,7 @@ void model_holder(struct model *m, const struct tw_holder *row)
 	if (!m->pass_ns)
 		return;
 	if (number >= HOLDERS_WAITING)
-		hold(m, waiting(m, number));
+		meet(m, waiting(m, number));
 	*waiting(m, number) = *row;
 	table_prefetch(m->table, row->cookie);
 	if (number >= HOLDERS_WAITING / 2)
@@ -85,7 +96,7 @@ static void take_waiting(struct model *m)
 
 	for (number -= number < HOLDERS_WAITING ? number : HOLDERS_WAITING;
 	     number < m->holder_count; number++)
-		hold(m, waiting(m, number));
+		meet(m, waiting(m, number));
 }
 
 /* In an accept queue that is longer than what looks tell of it. */
@@ -121,6 +132,17 @@ static void miss(struct model *m, struct connection *c)
 	change_owner(m, c, &owner);
 }
 
+/* A complete pass has met it nowhere, but for init. */
+static void conclude(struct model *m, struct connection *c)
+{
+	if (c->flags & (CONNECTION_MET | CONNECTION_GONE | CONNECTION_SHADOW))
+		return;
+	if (c->by_init)
+		hold(m, c, &m->init);
+	else if (c->entered_ns < m->pass_ns)
+		miss(m, c);
+}
+
 void model_pass_end(struct model *m, const struct tw_pass *pass)
 {
 	uint32_t count = table_slots(m->table);
@@ -135,10 +157,10 @@ void model_pass_end(struct model *m, const struct tw_pass *pass)
 
 		if (!c)
 			continue;
-		if (pass->complete && c->entered_ns < m->pass_ns &&
-		    !(c->flags & (CONNECTION_MET | CONNECTION_GONE | CONNECTION_SHADOW)))
-			miss(m, c);
+		if (pass->complete)
+			conclude(m, c);
 		c->flags &= (uint8_t)~CONNECTION_MET;
+		c->by_init = false;
 	}
 	m->pass_ns = 0;
 }

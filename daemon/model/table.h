@@ -53,6 +53,7 @@ struct connection {
 	uint8_t flags;         /* enum connection_flag */
 	uint32_t owner : 14;   /* index: see owners.h */
 	uint32_t user : 12;    /* index, of who made it: see users.h */
+	uint32_t by_init : 1;  /* TW_INIT_PID's descriptor was met, by the pass that goes on */
 	uint32_t missed : 1;   /* no descriptor was met by the last pass */
 	uint32_t queued : 1;   /* in an accept queue, by the look that goes on */
 	uint32_t outgoing : 1; /* by connect(), and not accepted; a guess where it is older */

@@ -11,6 +11,12 @@
 #include <linux/types.h>
 #include <tcpwatch/event.h>
 
+/*
+ * systemd's pid, or another init's, in the initial pid namespace. What it opens for a service
+ * (systemd.socket(5)) and what it keeps for one (FDSTORE, sd_notify(3)) it has beside the service.
+ */
+#define TW_INIT_PID 1
+
 struct tw_holder {
 	__u64 cookie;  /* of the socket */
 	__u64 cgroup;  /* of the process, its cgroup v2 id; 0: there is none */

@@ -12,10 +12,11 @@
 /* One listener, as the iterator over the listener map writes it. */
 struct tw_listener {
 	__u64 cookie;
-	__u64 cgroup;  /* cgroup v2 id, 0 where there is none */
-	__u32 netns;   /* inode number of the network namespace */
-	__u32 uid;     /* the socket's owner, as the initial user namespace sees it */
-	__u32 pid;     /* of a process that holds it; 0: not known */
+	__u64 cgroup; /* cgroup v2 id, 0 where there is none */
+	__u32 netns;  /* inode number of the network namespace */
+	__u32 uid;    /* the socket's owner, as the initial user namespace sees it */
+	__u32 pid; /* of a process that holds it, another than TW_INIT_PID if there is one; 0: not
+		      known */
 	__u32 holders; /* processes that held it when they were last looked through; 0: not known */
 	__u32 syn_queue;    /* half-open connections: icsk_accept_queue.qlen */
 	__u32 accept_queue; /* connections that wait for accept(): sk_ack_backlog */
@@ -27,7 +28,8 @@ struct tw_listener {
 	__u8 shared : 1; /* by dumps: syn_queue is that of all at this address and port, told of one
 			    of them and 0 in the others; which has how many the kernel does not say
 			  */
-	__u8 padding : 6;
+	__u8 init : 1;   /* TW_INIT_PID is one of its holders */
+	__u8 padding : 5;
 	__u8 saddr[16];          /* network byte order; IPv4 in the first 4 bytes */
 	char comm[TW_COMM_SIZE]; /* of pid; any bytes, NUL-terminated */
 };

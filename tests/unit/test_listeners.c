@@ -134,6 +134,27 @@ static void test_a_name_is_cut(void **state)
 	assert_int_equal(strlen(listeners_rows(l, &count)->comm), TW_COMM_SIZE - 1);
 }
 
+/* The pid that is told of who accepts. */
+static uint32_t accepts(uint32_t pid, uint32_t holders, bool init)
+{
+	const struct tw_listener row = {.pid = pid, .holders = holders, .init = init};
+	struct owner owner = listeners_owner(&row);
+
+	assert_int_equal(owner.kind, OWNER_KIND_PROCESS);
+	return owner.pid;
+}
+
+static void test_who_accepts(void **state)
+{
+	(void)state;
+	assert_int_equal(accepts(7, 1, false), 7);
+	assert_int_equal(accepts(7, 2, false), 0);
+	assert_int_equal(accepts(TW_INIT_PID, 1, true), TW_INIT_PID);
+	assert_int_equal(accepts(7, 2, true), 7);
+	assert_int_equal(accepts(7, 3, true), 0);
+	assert_int_equal(accepts(7, 0, true), 7); /* a damaged recording's */
+}
+
 static void test_rate(void **state)
 {
 	const struct listener_port *p;
@@ -408,6 +429,7 @@ int main(void)
 		test(test_listeners_of_a_port_are_summed),
 		test(test_ports_go),
 		test(test_a_name_is_cut),
+		test(test_who_accepts),
 		test(test_rate),
 		test(test_rate_ends_with_the_flood),
 		test(test_first_rate_after_quiet),

@@ -443,6 +443,35 @@ static void test_met_with_several(void **state)
 	assert_owner(f, &client, OWNER_KIND_PROCESS, SERVER_PID, "server");
 }
 
+/* What init keeps for a service is the service's, and no news again and again. */
+static void test_met_with_init(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	pass_begin(f);
+	meet(f, &client, TW_INIT_PID, "systemd");
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_int_equal(pass_end(f, true), 1);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, TW_INIT_PID, "systemd");
+	for (uint32_t changes = 2; changes-- > 0;) {
+		pass_begin(f);
+		meet(f, &client, TW_INIT_PID, "systemd");
+		meet(f, &client, WORKER_PID, "worker");
+		assert_int_equal(pass_end(f, true), changes);
+		assert_owner(f, &client, OWNER_KIND_PROCESS, WORKER_PID, "worker");
+	}
+	/* one that fails may have gone past the service; one that does not knows that it has ended
+	 */
+	pass_begin(f);
+	meet(f, &client, TW_INIT_PID, "systemd");
+	assert_int_equal(pass_end(f, false), 0);
+	pass_begin(f);
+	meet(f, &client, TW_INIT_PID, "systemd");
+	assert_int_equal(pass_end(f, true), 1);
+	assert_owner(f, &client, OWNER_KIND_PROCESS, TW_INIT_PID, "systemd");
+}
+
 /* What two passes in a row do not meet is nobody's that can be named. */
 static void test_not_met(void **state)
 {
@@ -703,6 +732,7 @@ int main(void)
 		test(test_met),
 		cmocka_unit_test_setup_teardown(test_met_past_the_bound, set_up_large, tear_down),
 		test(test_met_with_several),
+		test(test_met_with_init),
 		test(test_not_met),
 		test(test_younger_than_the_pass),
 		test(test_pass_and_ends),

@@ -323,13 +323,20 @@ def check_kill():
     counts_right()
 
 
+def holder():
+    """Of the socket of /metrics: the process that is told, its unit, and how many processes hold it."""
+    row, = [row for row in ctl("listeners") if row["local_port"] == PORT]
+    return row["owner"]["pid"], row["owner"]["unit"], row["holders"]
+
+
 def check_socket():
-    """systemd keeps the socket of /metrics while the daemon restarts."""
+    """systemd keeps the socket of /metrics while the daemon restarts; it is the daemon's all the same."""
     run("systemctl", "stop", "tcpwatchd")
     run("systemctl", "start", "tcpwatchd.socket")
     assert "tcpwatch_connections" in metrics()  # which starts it
     wait_active()
     assert "in place of listen" in journal()
+    wait_for(lambda: holder() == (main_pid(), "tcpwatchd.service", 2), holder)
     run("systemctl", "stop", "tcpwatchd.socket", "tcpwatchd.service")
     run("systemctl", "start", "tcpwatchd")
     wait_active()
