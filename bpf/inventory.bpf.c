@@ -3,6 +3,7 @@
  * The iterators: they run when the daemon reads from them, and tell of what is there, not of what
  * happens.
  */
+#include "executable.bpf.h"
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
 
@@ -66,6 +67,15 @@ static __always_inline int is_internet(const struct sock *sk)
 	return sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6;
 }
 
+static __always_inline long tell_process(struct seq_file *seq, const struct tw_holder_first *first)
+{
+	long full = bpf_seq_write(seq, first, sizeof(*first));
+
+	return full ? full
+		    : bpf_seq_write(seq, &executable[executable_bounded(executable_at)],
+				    TW_EXECUTABLE_SIZE);
+}
+
 /*
  * That the process holds the socket with the cookie. 0, or not: where there is no room for it, the
  * kernel takes back what this run has written, and runs the program again, with room.
@@ -77,7 +87,7 @@ static __always_inline long tell_held(struct seq_file *seq, const struct task_st
 
 	first->row.cookie = cookie;
 	full = (__u32)task->tgid == told_pid ? bpf_seq_write(seq, &cookie, sizeof(cookie))
-					     : bpf_seq_write(seq, first, sizeof(*first));
+					     : tell_process(seq, first);
 	/* of a process's first sockets the whole row may be taken back with what failed after it */
 	told_pid = full ? 0 : task->tgid;
 	return full;
@@ -154,6 +164,8 @@ int descriptors(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (listens || (__u32)task->tgid != told_pid)
 		fill_holder(task, &first.row);
+	if ((__u32)task->tgid != told_pid)
+		executable_read(task);
 	if (listens)
 		hold_listener(sk, &first.row);
 	if (mptcp && bpf_core_type_exists(struct mptcp_sock))

@@ -64,6 +64,9 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_PASS_BEGIN:
 		model_pass_begin(m, body);
 		break;
+	case TW_RECORD_PROCESS:
+		model_process(m, body);
+		break;
 	case TW_RECORD_HOLDER:
 		model_holder(m, body);
 		break;

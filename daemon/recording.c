@@ -40,6 +40,7 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_CGROUPS] = sizeof(struct tw_tick),
 	[TW_RECORD_QUEUED] = sizeof(struct tw_queued),
 	[TW_RECORD_PORT_GONE] = sizeof(struct tw_port),
+	[TW_RECORD_PROCESS] = sizeof(struct tw_process),
 };
 
 struct recording {

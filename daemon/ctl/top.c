@@ -17,13 +17,18 @@
 #define STATES_AT (NAME_WIDTH + COUNT_WIDTH + SHARE_WIDTH + AGE_WIDTH + 4)
 #define STATE_SIZE 40 /* a label and a number of 20 digits */
 
-static void print_head(struct print *p)
+static void print_head_cells(struct print *p)
 {
 	print_text(p, PRINT_BOLD, -NAME_WIDTH, "NAME");
 	print_text(p, PRINT_BOLD, COUNT_WIDTH, "CONNECTIONS");
 	print_text(p, PRINT_BOLD, SHARE_WIDTH, "SHARE");
 	print_text(p, PRINT_BOLD, AGE_WIDTH, "OLDEST");
 	print_text(p, PRINT_BOLD, 0, "STATES");
+}
+
+static void print_head(struct print *p)
+{
+	print_head_cells(p);
 	print_end(p);
 }
 
@@ -82,7 +87,16 @@ static void put_states(struct print *p, struct json_object *row)
 		print_cell(p, PRINT_DIM, 0, "+%u", left);
 }
 
-static void print_row(struct print *p, struct json_object *row)
+/* Right of what the narrowest terminal has room for. */
+static void print_process_head(struct print *p)
+{
+	print_head_cells(p);
+	p->stop = PRINT_WIDTH + 1;
+	print_text(p, PRINT_BOLD, 0, "EXECUTABLE");
+	print_end(p);
+}
+
+static void print_row_cells(struct print *p, struct json_object *row)
 {
 	double share = field_number(row, "share");
 	char age[PRINT_AGE_SIZE];
@@ -96,6 +110,22 @@ static void print_row(struct print *p, struct json_object *row)
 	print_age(age, field_number(row, "oldest_seconds"));
 	print_text(p, PRINT_PLAIN, AGE_WIDTH, age);
 	put_states(p, row);
+}
+
+static void print_row(struct print *p, struct json_object *row)
+{
+	print_row_cells(p, row);
+	print_end(p);
+}
+
+static void print_process_row(struct print *p, struct json_object *row)
+{
+	char buffer[PRINT_CELL_SIZE];
+	const char *executable = field_text(row, "executable", buffer, sizeof(buffer));
+
+	print_row_cells(p, row);
+	p->stop = PRINT_WIDTH + 1;
+	print_text(p, executable ? PRINT_PLAIN : PRINT_DIM, 0, executable ? executable : "-");
 	print_end(p);
 }
 
@@ -103,6 +133,10 @@ int command_top(const struct invocation *in)
 {
 	static const struct answer_table table = {
 		.path = TW_PATH_TOP, .head = print_head, .row = print_row};
+	static const struct answer_table of_processes = {
+		.path = TW_PATH_TOP, .head = print_process_head, .row = print_process_row};
+	const char *by = options_get(in, "by");
 
-	return answer_table(in, &table, options_get(in, "watch"));
+	return answer_table(in, by && !strcmp(by, "process") ? &of_processes : &table,
+			    options_get(in, "watch"));
 }

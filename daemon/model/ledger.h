@@ -21,6 +21,11 @@
 #define EVENT_LEAD_NS UINT64_C(500000)
 #define HOLDERS_WAITING 32U /* half of them take as long as a fetch from memory */
 
+struct holder_waiting {
+	struct tw_holder row;
+	uint32_t executable; /* number: see executables.h */
+};
+
 struct model {
 	struct table *table;
 	struct ages ages;
@@ -30,6 +35,7 @@ struct model {
 	uint32_t room_slot; /* of the table, from which on room is looked for next */
 	struct tallies *tallies;
 	struct cgroups *cgroups;
+	struct executables *executables;
 	struct netns_table *netns;
 	struct listeners *listeners;
 	struct tw_listener listener; /* the last one told */
@@ -45,9 +51,11 @@ struct model {
 	uint32_t round_states; /* of the round that goes on; 0: none does */
 	struct model_drift drift;
 	uint64_t pass_ns; /* when the pass over all descriptors that goes on began; 0: none does */
-	struct tw_holder holders[HOLDERS_WAITING]; /* of it, a ring of those not taken yet */
-	uint64_t holder_count;                     /* in it so far, those taken included */
-	struct tw_holder init;                     /* of it, the last row of TW_INIT_PID */
+	struct holder_waiting holders[HOLDERS_WAITING]; /* of it, a ring of those not taken yet */
+	uint64_t holder_count;                          /* in it so far, those taken included */
+	struct holder_waiting init;                     /* of it, the last row of TW_INIT_PID */
+	uint32_t process;      /* of it, the last that was told by itself, */
+	uint32_t executable;   /* and what that runs */
 	uint32_t pass_changes; /* connections that got another owner by it, or by the last one */
 	bool known;
 };

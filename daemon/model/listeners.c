@@ -22,6 +22,7 @@ struct rows {
 };
 
 struct listeners {
+	const struct executables *executables;
 	struct rows now;  /* of the last complete look */
 	struct rows next; /* of the one that goes on */
 	/* It tells what the last one did, in the same order so far: most looks do from begin to
@@ -36,12 +37,13 @@ struct listeners {
 	size_t port_allocated;
 };
 
-int listeners_new(struct listeners **ret)
+int listeners_new(const struct executables *executables, struct listeners **ret)
 {
 	struct listeners *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
+	l->executables = executables;
 	l->in_order = true;
 	*ret = l;
 	return 0;
@@ -176,7 +178,7 @@ static uint32_t accepting(const struct tw_listener *row)
 	return row->holders - (beside_init && row->holders);
 }
 
-struct owner listeners_owner(const struct tw_listener *row)
+struct owner listeners_owner(const struct listeners *l, const struct tw_listener *row)
 {
 	struct owner owner = {.cgroup = row->cgroup, .uid = row->uid};
 
@@ -184,6 +186,7 @@ struct owner listeners_owner(const struct tw_listener *row)
 		owner.kind = OWNER_KIND_PROCESS;
 		owner.pid = accepting(row) > 1 ? 0 : row->pid;
 		owner_set_comm(&owner, row->comm);
+		owner.executable = executables_of(l->executables, row->pid, owner.comm);
 	}
 	return owner;
 }
@@ -199,12 +202,14 @@ static void join(struct owner *port, const struct owner *other)
 		port->pid = 0;
 	if (memcmp(port->comm, other->comm, sizeof(port->comm)))
 		memset(port->comm, 0, sizeof(port->comm));
+	if (port->executable != other->executable)
+		port->executable = EXECUTABLE_UNKNOWN;
 }
 
 static void sum_up(struct listeners *l, const struct tw_listener *row, bool skipped)
 {
 	struct listener_port *p = find_or_add(l, row->netns, row->port);
-	struct owner owner = listeners_owner(row);
+	struct owner owner = listeners_owner(l, row);
 
 	if (!p) {
 		l->missed++;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/executables.h"
 #include "model/owners.h"
 
 #include <tcpwatch/record.h>
@@ -33,7 +34,8 @@ struct listener_port {
 	uint64_t rate_syns, rate_ns; /* what syns were, when */
 };
 
-int listeners_new(struct listeners **ret);
+/* executables: the caller's, and outlives the result. 0, -ENOMEM. */
+int listeners_new(const struct executables *executables, struct listeners **ret);
 struct listeners *listeners_free(struct listeners *l);
 
 /*
@@ -49,7 +51,7 @@ bool listeners_skipped(const struct listeners *l, size_t row);
 void listeners_keep(struct listeners *l, size_t row);
 /* Who listens: whose descriptor it is where several have one, nobody can say. Init's, beside that
  * of the service that it keeps the listener for, is no second one. */
-struct owner listeners_owner(const struct tw_listener *row);
+struct owner listeners_owner(const struct listeners *l, const struct tw_listener *row);
 /* Where nobody tells the length of the queues: one half-open connection, of a listener already
  * added. Of several at its address (SO_REUSEPORT) it may be any one's: they are then shared, see
  * struct tw_listener. O(listeners). */

@@ -14,8 +14,8 @@ int model_new(uint32_t max_connections, struct model **ret)
 		return -ENOMEM;
 	if (table_new(max_connections, &m->table) < 0 || owners_new(&m->owners) < 0 ||
 	    users_new(&m->users) < 0 || cgroups_new(&m->cgroups) < 0 ||
-	    netns_table_new(&m->netns) < 0 || listeners_new(&m->listeners) < 0 ||
-	    segments_new(&m->segments) < 0 ||
+	    executables_new(&m->executables) < 0 || netns_table_new(&m->netns) < 0 ||
+	    listeners_new(m->executables, &m->listeners) < 0 || segments_new(&m->segments) < 0 ||
 	    tallies_new(m->table, m->owners, m->netns, &m->tallies) < 0) {
 		model_free(m);
 		return -ENOMEM;
@@ -34,6 +34,7 @@ struct model *model_free(struct model *m)
 	users_free(m->users);
 	tallies_free(m->tallies);
 	cgroups_free(m->cgroups);
+	executables_free(m->executables);
 	netns_table_free(m->netns);
 	listeners_free(m->listeners);
 	queued_clear(&m->queued);
@@ -76,11 +77,12 @@ static void end_unmet(struct model *m, int netns, const struct tw_event *e)
 		table_insert(m->table, &c);
 }
 
-static void owner_set_process(struct owner *owner, const struct tw_event *e)
+static void owner_set_process(const struct model *m, struct owner *owner, const struct tw_event *e)
 {
 	owner->kind = OWNER_KIND_PROCESS;
 	owner->pid = e->pid;
 	owner_set_comm(owner, e->comm);
+	owner->executable = executables_of(m->executables, owner->pid, owner->comm);
 }
 
 /* Of a socket that is told of for the first time. Before Linux 6.14 that is the second transition
@@ -90,7 +92,7 @@ static struct owner owner_of_event(const struct model *m, const struct tw_event 
 	struct owner owner = {.cgroup = e->cgroup, .uid = e->uid};
 
 	if (e->flags & TW_EVENT_PROCESS)
-		owner_set_process(&owner, e);
+		owner_set_process(m, &owner, e);
 	else if (e->old_state == TW_LISTEN || e->old_state == TW_SYN_RECV)
 		ledger_listener_owner(m, e->netns, e->sport, &owner);
 	return owner;
@@ -192,9 +194,11 @@ static void learn_owner(struct model *m, struct connection *c, const struct tw_e
 	}
 	if (!(e->flags & TW_EVENT_PROCESS))
 		return;
-	owner_set_process(&owner, e);
-	if (known->pid == e->pid && known->kind == OWNER_KIND_PROCESS)
+	owner_set_process(m, &owner, e);
+	if (known->pid == e->pid && known->kind == OWNER_KIND_PROCESS) {
 		owner_set_comm(&owner, known->comm);
+		owner.executable = known->executable;
+	}
 	if (!owner_equal(&owner, known))
 		ledger_set_owner(m, c, &owner);
 }
@@ -456,7 +460,7 @@ void model_queued(struct model *m, const struct tw_queued *queued)
 	    !queued_add(&m->queued_next, queued->cookie))
 		return;
 	c->queued = true;
-	owner = listeners_owner(&m->listener);
+	owner = listeners_owner(m->listeners, &m->listener);
 	owner.kind = OWNER_KIND_UNACCEPTED;
 	ledger_set_owner(m, c, &owner);
 }
@@ -738,6 +742,11 @@ const struct owners *model_owners(const struct model *m)
 const struct cgroups *model_cgroups(const struct model *m)
 {
 	return m->cgroups;
+}
+
+const struct executables *model_executables(const struct model *m)
+{
+	return m->executables;
 }
 
 uint32_t model_pass_changes(const struct model *m)

@@ -17,6 +17,7 @@
 
 #include "model/ages.h"
 #include "model/cgroups.h"
+#include "model/executables.h"
 #include "model/listeners.h"
 #include "model/netns.h"
 #include "model/netstat.h"
@@ -77,8 +78,9 @@ void model_limits(struct model *m, const struct tw_limits *limits);
 /* The best that is known of sockets that dumps have found: each, then the end. */
 void model_age(struct model *m, const struct tw_age *age);
 void model_ages_done(struct model *m, const struct tw_tick *tick);
-/* A pass over all descriptors: begin, each descriptor, then the end. */
+/* A pass over all descriptors: begin, each process and each descriptor of it, then the end. */
 void model_pass_begin(struct model *m, const struct tw_pass *pass);
+void model_process(struct model *m, const struct tw_process *process);
 void model_holder(struct model *m, const struct tw_holder *row);
 void model_pass_end(struct model *m, const struct tw_pass *pass);
 /* The names of control groups, of those that are wanted: each, then the end. */
@@ -113,6 +115,7 @@ const struct netns_table *model_netns(const struct model *m);
 struct tallies *model_tallies(struct model *m); /* for those who want something counted */
 const struct owners *model_owners(const struct model *m);
 const struct cgroups *model_cgroups(const struct model *m);
+const struct executables *model_executables(const struct model *m);
 /* Connections that got another owner by the last pass over all descriptors. */
 uint32_t model_pass_changes(const struct model *m);
 /* Where SYNs came from, in the last window of time; duration_ns is 0 where nobody counts. */

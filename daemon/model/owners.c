@@ -44,7 +44,8 @@ const char *const owner_kind_labels[OWNER_KINDS_COUNT] = {
 bool owner_equal(const struct owner *a, const struct owner *b)
 {
 	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
-	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
+	       a->kind == b->kind && a->executable == b->executable &&
+	       !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 void owner_set_comm(struct owner *owner, const char comm[TW_COMM_SIZE])
@@ -63,6 +64,7 @@ void owner_complete(struct owner *owner, const struct owner *other)
 		return;
 	owner->pid = other->pid;
 	memcpy(owner->comm, other->comm, sizeof(owner->comm));
+	owner->executable = other->executable;
 }
 
 static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
@@ -71,7 +73,8 @@ static uint32_t *chain_of(const struct owners *o, const struct owner *owner)
 
 	memcpy(words, owner->comm, sizeof(words));
 	hash ^= (uint64_t)owner->uid << 32 | owner->pid;
-	hash = (hash + owner->kind) * UINT64_C(0xff51afd7ed558ccd);
+	hash = (hash + owner->kind + ((uint64_t)owner->executable << 8)) *
+	       UINT64_C(0xff51afd7ed558ccd);
 	hash = (hash ^ hash >> 32 ^ words[0]) * UINT64_C(0xc4ceb9fe1a85ec53);
 	hash = (hash ^ hash >> 32 ^ words[1]) * UINT64_C(0xff51afd7ed558ccd);
 	return &o->chains[hash >> 32 & (o->slot_count - 1)];

@@ -54,6 +54,7 @@ struct owner {
 	uint32_t uid;            /* UID_UNKNOWN: not known */
 	uint32_t pid;            /* 0: not known */
 	char comm[TW_COMM_SIZE]; /* any bytes, NUL-terminated, all bytes after the NUL are NUL */
+	uint32_t executable;     /* number: see executables.h */
 	uint8_t kind;            /* enum owner_kind */
 };
 

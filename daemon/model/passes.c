@@ -8,12 +8,28 @@
 	(TW_STATE_BIT(TW_FIN_WAIT1) | TW_STATE_BIT(TW_FIN_WAIT2) | TW_STATE_BIT(TW_LAST_ACK) | \
 	 TW_STATE_BIT(TW_CLOSING))
 
+/* Those of owners and of ports are in use. */
+static void sweep_executables(struct model *m)
+{
+	bool used[EXECUTABLES_MAX] = {0};
+
+	for (uint32_t i = 0; i < owners_end(m->owners); i++)
+		if (owners_used(m->owners, i))
+			used[owners_get(m->owners, i)->executable] = true;
+	for (size_t i = 0; i < listeners_port_count(m->listeners); i++)
+		used[listeners_port_at(m->listeners, i)->owner.executable] = true;
+	executables_sweep(m->executables, used);
+}
+
 void model_pass_begin(struct model *m, const struct tw_pass *pass)
 {
 	ledger_time(m, pass->time_ns);
 	m->pass_ns = pass->time_ns;
 	m->pass_changes = 0;
 	m->holder_count = 0;
+	m->process = 0;
+	if (executables_crowded(m->executables))
+		sweep_executables(m);
 }
 
 /* Past the bounds of owners.h it may be kept as it was, which is no news. */
@@ -28,22 +44,28 @@ static void change_owner(struct model *m, struct connection *c, const struct own
 }
 
 /* As most are, since the last pass. */
-static bool is_holder(const struct owner *owner, const struct tw_holder *row)
+static bool is_holder(const struct owner *owner, const struct holder_waiting *h)
 {
+	const struct tw_holder *row = &h->row;
+
 	return owner->kind == OWNER_KIND_PROCESS && owner->pid == row->pid &&
-	       owner->uid == row->uid && (!row->cgroup || owner->cgroup == row->cgroup) &&
+	       owner->uid == row->uid && owner->executable == h->executable &&
+	       (!row->cgroup || owner->cgroup == row->cgroup) &&
 	       !strncmp(owner->comm, row->comm, sizeof(owner->comm));
 }
 
-static void hold(struct model *m, struct connection *c, const struct tw_holder *row)
+static void hold(struct model *m, struct connection *c, const struct holder_waiting *h)
 {
 	const struct owner *owner = owners_get(m->owners, c->owner);
+	const struct tw_holder *row = &h->row;
 
 	c->flags |= CONNECTION_MET;
 	c->missed = false;
-	if (!is_holder(owner, row)) {
-		struct owner holder = {
-			.kind = OWNER_KIND_PROCESS, .pid = row->pid, .uid = row->uid};
+	if (!is_holder(owner, h)) {
+		struct owner holder = {.kind = OWNER_KIND_PROCESS,
+				       .pid = row->pid,
+				       .uid = row->uid,
+				       .executable = h->executable};
 
 		holder.cgroup = row->cgroup ? row->cgroup : owner->cgroup;
 		owner_set_comm(&holder, row->comm);
@@ -54,21 +76,27 @@ static void hold(struct model *m, struct connection *c, const struct tw_holder *
 
 /* Of several processes the first has it, the one with the lowest pid; init only what the pass, when
  * it ends, has met with no other. */
-static void meet(struct model *m, const struct tw_holder *row)
+static void meet(struct model *m, const struct holder_waiting *h)
 {
-	struct connection *c = table_find(m->table, row->cookie);
+	struct connection *c = table_find(m->table, h->row.cookie);
 
 	if (!c || c->flags & (CONNECTION_GONE | CONNECTION_MET))
 		return;
-	if (row->pid != TW_INIT_PID) {
-		hold(m, c, row);
+	if (h->row.pid != TW_INIT_PID) {
+		hold(m, c, h);
 		return;
 	}
-	m->init = *row;
+	m->init = *h;
 	c->by_init = true;
 }
 
-static struct tw_holder *waiting(struct model *m, uint64_t number)
+void model_process(struct model *m, const struct tw_process *process)
+{
+	m->process = process->pid;
+	m->executable = executables_learn(m->executables, process);
+}
+
+static struct holder_waiting *waiting(struct model *m, uint64_t number)
 {
 	return &m->holders[number % HOLDERS_WAITING];
 }
@@ -83,10 +111,13 @@ void model_holder(struct model *m, const struct tw_holder *row)
 		return;
 	if (number >= HOLDERS_WAITING)
 		meet(m, waiting(m, number));
-	*waiting(m, number) = *row;
+	waiting(m, number)->row = *row;
+	waiting(m, number)->executable = row->pid == m->process ? m->executable
+								: EXECUTABLE_UNKNOWN;
 	table_prefetch(m->table, row->cookie);
 	if (number >= HOLDERS_WAITING / 2)
-		table_prefetch_entry(m->table, waiting(m, number - HOLDERS_WAITING / 2)->cookie);
+		table_prefetch_entry(m->table,
+				     waiting(m, number - HOLDERS_WAITING / 2)->row.cookie);
 	m->holder_count++;
 }
 
@@ -126,6 +157,7 @@ static void miss(struct model *m, struct connection *c)
 	} else if (owner.kind == OWNER_KIND_PROCESS && c->missed) {
 		owner.kind = OWNER_KIND_UNKNOWN;
 		owner.pid = 0;
+		owner.executable = EXECUTABLE_UNKNOWN;
 		memset(owner.comm, 0, sizeof(owner.comm));
 	}
 	c->missed = true;

@@ -11,8 +11,9 @@
 
 #define ADDRESS_SIZE 16
 /* Where a key has what is no part of its value. */
-#define KIND_AT 16   /* of a name: enum owner_kind */
-#define FAMILY_AT 16 /* of an address: 4 or 6, 0 for none */
+#define KIND_AT 16       /* of a name: enum owner_kind */
+#define EXECUTABLE_AT 17 /* of a name: 2 bytes */
+#define FAMILY_AT 16     /* of an address: 4 or 6, 0 for none */
 #define PREFIX_IPV4 24
 #define PREFIX_IPV6 64
 
@@ -25,6 +26,8 @@ const char *const dimension_words[DIMENSION_COUNT] = {
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 _Static_assert(RANK_KEY_SIZE > KIND_AT && RANK_KEY_SIZE > FAMILY_AT, "a key takes them");
+_Static_assert(RANK_KEY_SIZE >= EXECUTABLE_AT + sizeof(uint16_t), "and the number of a file");
+_Static_assert(EXECUTABLES_MAX <= UINT16_MAX + 1U, "which has so many bytes");
 _Static_assert(DIMENSION_NAME_SIZE >= UTF8_CLEAN_SIZE(TW_COMM_SIZE), "a name takes a comm");
 _Static_assert(DIMENSION_NAME_SIZE >= UTF8_CLEAN_SIZE(TW_COMM_SIZE) + 2, "and brackets");
 _Static_assert(DIMENSION_NAME_SIZE >= INET6_ADDRSTRLEN + 4, "a name takes a prefix");
@@ -178,10 +181,11 @@ static const struct {
 		      char text[DIMENSION_NAME_SIZE]);
 	struct rank_key (*of_connection)(const struct connection *c);
 	void (*key)(const struct rank_key *key, char text[DIMENSION_NAME_SIZE]);
-	bool kinds; /* owners of different kinds are told apart */
+	bool kinds;       /* owners of different kinds are told apart */
+	bool executables; /* so are those that run different files */
 } rows[DIMENSION_COUNT] = {
 	[DIMENSION_UNIT] = {.owner = name_unit, .kinds = true},
-	[DIMENSION_PROCESS] = {.owner = name_process, .kinds = true},
+	[DIMENSION_PROCESS] = {.owner = name_process, .kinds = true, .executables = true},
 	[DIMENSION_USER] = {.owner = name_user},
 	[DIMENSION_PORT] = {.of_connection = key_of_port, .key = name_number},
 	[DIMENSION_REMOTE] = {.of_connection = key_of_remote, .key = name_remote},
@@ -212,12 +216,15 @@ static void add_owner(enum dimension d, const struct model *m, uint32_t index, u
 		      struct rank *rank)
 {
 	const struct owner *owner = owners_get(model_owners(m), index);
+	uint16_t executable = (uint16_t)owner->executable;
 	char name[DIMENSION_NAME_SIZE];
 	struct rank_key key;
 
 	rows[d].owner(m, owner, name);
 	key = key_of_name(name);
 	key.bytes[KIND_AT] = rows[d].kinds ? owner->kind : 0;
+	if (rows[d].executables)
+		memcpy(&key.bytes[EXECUTABLE_AT], &executable, sizeof(executable));
 	rank_add_members(rank, &key, owner->pid != 0, index);
 	TW_FOR_EACH_STATE(s)
 		if (states & TW_STATE_BIT(s))
@@ -266,4 +273,13 @@ void dimension_name(enum dimension d, const struct model *m, const struct rank_r
 int dimension_kind(enum dimension d, const struct rank_key *key)
 {
 	return rows[d].kinds ? key->bytes[KIND_AT] : -1;
+}
+
+uint32_t dimension_executable(enum dimension d, const struct rank_key *key)
+{
+	uint16_t executable = EXECUTABLE_UNKNOWN;
+
+	if (rows[d].executables)
+		memcpy(&executable, &key->bytes[EXECUTABLE_AT], sizeof(executable));
+	return executable;
 }

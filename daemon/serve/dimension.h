@@ -48,12 +48,15 @@ void dimension_unit(const struct cgroup *g, const char comm[TW_COMM_SIZE],
 		    char text[DIMENSION_NAME_SIZE]);
 /*
  * As it is shown: UTF-8, the process's name for an owner without a unit, "unknown" for one that is
- * not known, "none" for a port or a peer that there is not. No two rows that differ have both the
- * same name and the same kind. Before the model takes another record.
+ * not known, "none" for a port or a peer that there is not. No two rows that differ have the same
+ * name, kind and executable. Before the model takes another record.
  */
 void dimension_name(enum dimension d, const struct model *m, const struct rank_row *row,
 		    char text[DIMENSION_NAME_SIZE]);
 /* enum owner_kind of the owners added up, or -1 where they may be of several. */
 int dimension_kind(enum dimension d, const struct rank_key *key);
+/* What all the processes added up run, as in executables.h; or EXECUTABLE_UNKNOWN where they may
+ * run several. */
+uint32_t dimension_executable(enum dimension d, const struct rank_key *key);
 
 #endif

@@ -51,15 +51,17 @@ static void add_name(struct json_object *object, const char *key, const char *na
 	json_add_known_text(object, key, clean);
 }
 
-static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32_t uid,
-				      const char comm[TW_COMM_SIZE], const struct cgroup *cgroup)
+static struct json_object *owner_json(const struct model *m, const struct owner *owner)
 {
+	const struct cgroup *cgroup = cgroups_get(model_cgroups(m), owner->cgroup);
 	struct json_object *object = json_object_new_object();
 
-	json_add_text(object, "kind", owner_kind_labels[kind]);
-	json_add_known(object, "pid", pid);
-	add_comm(object, comm);
-	json_add(object, "uid", uid != UID_UNKNOWN ? json_object_new_uint64(uid) : NULL);
+	json_add_text(object, "kind", owner_kind_labels[owner->kind]);
+	json_add_known(object, "pid", owner->pid);
+	add_comm(object, owner->comm);
+	add_name(object, "executable", executables_path(model_executables(m), owner->executable));
+	json_add(object, "uid",
+		 owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
 	add_name(object, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
 	add_name(object, "slice", cgroup->slice);
 	add_name(object, "container", cgroup->container);
@@ -69,10 +71,7 @@ static struct json_object *owner_json(enum owner_kind kind, uint32_t pid, uint32
 
 struct json_object *json_owner(const struct model *m, uint32_t index)
 {
-	const struct owner *owner = owners_get(model_owners(m), index);
-
-	return owner_json(owner->kind, owner->pid, owner->uid, owner->comm,
-			  cgroups_get(model_cgroups(m), owner->cgroup));
+	return owner_json(m, owners_get(model_owners(m), index));
 }
 
 struct json_object *json_listener(const struct model *m, const struct tw_listener *row)
@@ -80,8 +79,11 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	const struct listener_port *port = listeners_port(model_listeners(m), row->netns,
 							  row->port);
 	struct json_object *object = json_object_new_object();
+	struct owner owner = listeners_owner(model_listeners(m), row);
 	bool counted = port && port->counted;
 
+	owner.pid = row->pid; /* one of several, too */
+	owner_set_comm(&owner, row->comm);
 	json_add_number(object, "netns", row->netns);
 	add_address(object, "local", row->family == AF_INET6, row->saddr);
 	json_add_number(object, "local_port", row->port);
@@ -94,9 +96,7 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	json_add_decimal(object, "cookies_sent_rate", 3,
 			 netns_cookies_rate(model_netns(m), row->netns));
 	json_add_known(object, "holders", row->holders);
-	json_add(object, "owner",
-		 owner_json(row->pid ? OWNER_KIND_PROCESS : OWNER_KIND_UNKNOWN, row->pid, row->uid,
-			    row->comm, cgroups_get(model_cgroups(m), row->cgroup)));
+	json_add(object, "owner", owner_json(m, &owner));
 	return object;
 }
 
@@ -154,7 +154,8 @@ struct json_object *json_states(const uint64_t counts[TW_STATE_SLOTS])
 }
 
 static struct json_object *top_row(enum dimension by, const char *key, int kind,
-				   const struct rank_row *row, uint64_t of, uint64_t now_ns)
+				   const char *executable, const struct rank_row *row, uint64_t of,
+				   uint64_t now_ns)
 {
 	struct json_object *object = json_object_new_object();
 	bool dated = row->oldest_ns != UINT64_MAX;
@@ -166,14 +167,15 @@ static struct json_object *top_row(enum dimension by, const char *key, int kind,
 	json_add_decimal(object, "share", 4, of ? (double)row->connections / (double)of : 0);
 	json_add(object, "oldest_seconds", dated ? json_age(row->oldest_ns, now_ns) : NULL);
 	json_add(object, "states", json_states(row->states));
+	add_name(object, "executable", executable);
 	return object;
 }
 
-struct json_object *json_top(enum dimension by, const char *name, const struct rank_row *row,
-			     uint64_t of, uint64_t now_ns)
+struct json_object *json_top(enum dimension by, const char *name, const char *executable,
+			     const struct rank_row *row, uint64_t of, uint64_t now_ns)
 {
-	struct json_object *object = top_row(by, name, dimension_kind(by, &row->key), row, of,
-					     now_ns);
+	struct json_object *object = top_row(by, name, dimension_kind(by, &row->key), executable,
+					     row, of, now_ns);
 
 	json_add_known(object, "processes", row->members);
 	return object;
@@ -183,7 +185,7 @@ struct json_object *json_top_others(enum dimension by, const struct rank *rank, 
 				    uint64_t now_ns)
 {
 	const struct rank_row *others = rank_others(rank);
-	struct json_object *object = top_row(by, "other", -1, others, of, now_ns);
+	struct json_object *object = top_row(by, "other", -1, "", others, of, now_ns);
 
 	json_add(object, "processes", NULL);
 	json_add_number(object, "keys", others->members);

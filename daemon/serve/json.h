@@ -18,10 +18,10 @@ struct json_object *json_states(const uint64_t counts[TW_STATE_SLOTS]);
 struct json_object *json_age(uint64_t since_ns, uint64_t now_ns);
 /* The owner in a row of /v1/connections. */
 struct json_object *json_owner(const struct model *m, uint32_t index);
-/* A row of /v1/top, or the last of them, with what all others have. of: connections in the states
- * asked for. */
-struct json_object *json_top(enum dimension by, const char *name, const struct rank_row *row,
-			     uint64_t of, uint64_t now_ns);
+/* A row of /v1/top, or the last of them, with what all others have. executable: any bytes, "" where
+ * it is not known. of: connections in the states asked for. */
+struct json_object *json_top(enum dimension by, const char *name, const char *executable,
+			     const struct rank_row *row, uint64_t of, uint64_t now_ns);
 struct json_object *json_top_others(enum dimension by, const struct rank *rank, uint64_t of,
 				    uint64_t now_ns);
 /* A row of /v1/listeners. */

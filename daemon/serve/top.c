@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "serve/dimension.h"
@@ -8,6 +9,11 @@
 #include "serve/top.h"
 
 #define STEPS_MAX 8192 /* connections in a row: about a millisecond, then the loop goes on */
+
+struct row_name {
+	char name[DIMENSION_NAME_SIZE];
+	char executable[TW_EXECUTABLE_SIZE];
+};
 
 struct top {
 	struct model *model;
@@ -20,8 +26,8 @@ struct top {
 	uint64_t now_ns;
 	uint64_t totals[TW_STATE_SLOTS]; /* when it began */
 	uint64_t total;
-	size_t next;                        /* row */
-	char (*names)[DIMENSION_NAME_SIZE]; /* of the rows */
+	size_t next;            /* row */
+	struct row_name *names; /* of the rows; NULL: no memory */
 	struct lines lines;
 };
 
@@ -33,6 +39,15 @@ static void take_totals(struct top *t, const struct model *m, uint32_t states)
 				       model_connections(m, s, NETNS_IPV6);
 		t->total += t->totals[s];
 	}
+}
+
+static void name_row(const struct top *t, const struct rank_row *row, struct row_name *ret)
+{
+	uint32_t executable = dimension_executable(t->by, &row->key);
+
+	dimension_name(t->by, t->model, row, ret->name);
+	snprintf(ret->executable, sizeof(ret->executable), "%s",
+		 executables_path(model_executables(t->model), executable));
 }
 
 /* The names are taken now, as owners come and go while the rows are written. */
@@ -48,7 +63,7 @@ static void finish(struct top *t)
 	rows = rank_rows(t->rank, &count);
 	t->names = calloc(count + 1, sizeof(*t->names));
 	for (size_t i = 0; t->names && i < count; i++)
-		dimension_name(t->by, t->model, &rows[i], t->names[i]);
+		name_row(t, &rows[i], &t->names[i]);
 }
 
 int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct top **ret)
@@ -95,12 +110,14 @@ static void walk(struct top *t)
 static int produce(void *userdata)
 {
 	struct top *t = userdata;
+	static const struct row_name nameless;
 	size_t count;
 	const struct rank_row *rows = rank_rows(t->rank, &count);
+	const struct row_name *name = t->names ? &t->names[t->next] : &nameless;
 
 	if (t->next < count)
-		lines_put(&t->lines, json_top(t->by, t->names ? t->names[t->next] : "",
-					      &rows[t->next], t->total, t->now_ns));
+		lines_put(&t->lines, json_top(t->by, name->name, name->executable, &rows[t->next],
+					      t->total, t->now_ns));
 	else if (t->next == count && rank_others(t->rank)->connections)
 		lines_put(&t->lines, json_top_others(t->by, t->rank, t->total, t->now_ns));
 	else

@@ -114,6 +114,7 @@ static int run(const struct bpf_link *link, parse_fn *parse, void *context)
 
 struct holder_context {
 	struct tw_holder *row; /* the last one */
+	inventory_process_fn *on_process;
 	inventory_holder_fn *on_holder;
 	void *userdata;
 };
@@ -125,14 +126,16 @@ static size_t parse_holders(const uint8_t *data, size_t length, void *context)
 
 	while (used + sizeof(uint64_t) <= length) {
 		const struct tw_holder_first *first = (const void *)(data + used);
+		const struct tw_executable *executable = (const void *)(first + 1);
 
 		/* a cookie has the mark's place */
 		if (first->mark) {
 			c->row->cookie = first->mark;
 			used += sizeof(first->mark);
-		} else if (used + sizeof(*first) <= length) {
+		} else if (used + sizeof(*first) + sizeof(*executable) <= length) {
 			*c->row = first->row;
-			used += sizeof(*first);
+			used += sizeof(*first) + sizeof(*executable);
+			c->on_process(c->row, executable, c->userdata);
 		} else {
 			break;
 		}
@@ -141,11 +144,13 @@ static size_t parse_holders(const uint8_t *data, size_t length, void *context)
 	return used;
 }
 
-int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
-			  void *userdata)
+int inventory_reader_read(struct inventory_reader *r, inventory_process_fn *on_process,
+			  inventory_holder_fn *on_holder, void *userdata)
 {
-	struct holder_context context = {
-		.row = &r->row, .on_holder = on_holder, .userdata = userdata};
+	struct holder_context context = {.row = &r->row,
+					 .on_process = on_process,
+					 .on_holder = on_holder,
+					 .userdata = userdata};
 
 	return read_on(r, parse_holders, &context);
 }

@@ -33,16 +33,20 @@ struct inventory_reader {
 };
 
 typedef void inventory_holder_fn(const struct tw_holder *row, void *userdata);
+/* row: its first. */
+typedef void inventory_process_fn(const struct tw_holder *row,
+				  const struct tw_executable *executable, void *userdata);
 
 /*
  * Begins a pass over every descriptor of every process: adds the listeners that were there before,
  * learns who holds each, and has a row of struct tw_holder for each descriptor of a TCP socket, all
- * of one process in a row. One at a time. 0, or a negative errno.
+ * of one process in a row, and before them the process itself. One at a time. 0, or a negative
+ * errno.
  */
 int inventory_holders(struct inventory *inv, struct inventory_reader *ret);
 /* Reads on. 1: there may be more; 0: that was all; or a negative errno. */
-int inventory_reader_read(struct inventory_reader *r, inventory_holder_fn *on_holder,
-			  void *userdata);
+int inventory_reader_read(struct inventory_reader *r, inventory_process_fn *on_process,
+			  inventory_holder_fn *on_holder, void *userdata);
 void inventory_reader_close(struct inventory_reader *r);
 /* Ends the pass, and closes the reader. Of listeners that a complete one has not met, nobody is
  * said to hold them. */

@@ -24,6 +24,16 @@ static void tell_pass(const struct pass *p, enum tw_record_type type, struct tw_
 	p->calls.record(type, &pass, p->calls.userdata);
 }
 
+static void on_process(const struct tw_holder *row, const struct tw_executable *executable,
+		       void *userdata)
+{
+	struct tw_process process = {.pid = row->pid, .executable = *executable};
+	const struct pass *p = userdata;
+
+	memcpy(process.comm, row->comm, sizeof(process.comm));
+	p->calls.record(TW_RECORD_PROCESS, &process, p->calls.userdata);
+}
+
 static void on_row(const struct tw_holder *row, void *userdata)
 {
 	const struct pass *p = userdata;
@@ -52,7 +62,7 @@ static int on_step(sd_event_source *source, void *userdata)
 
 	p->calls.drain(p->calls.userdata);
 	do {
-		more = inventory_reader_read(&p->reader, on_row, p);
+		more = inventory_reader_read(&p->reader, on_process, on_row, p);
 		spent = now_ns(CLOCK_THREAD_CPUTIME_ID) - started;
 	} while (more > 0 && spent < PIECE_NS);
 	if (more <= 0)

@@ -18,7 +18,7 @@
 struct pass;
 
 struct pass_calls {
-	/* TW_RECORD_PASS_BEGIN TW_RECORD_HOLDER* TW_RECORD_PASS_END */
+	/* TW_RECORD_PASS_BEGIN (TW_RECORD_PROCESS TW_RECORD_HOLDER+)* TW_RECORD_PASS_END */
 	void (*record)(enum tw_record_type type, const void *body, void *userdata);
 	/* After the last of them. cost_ns: processor time that the pass took, the calls included.
 	 */

@@ -2,8 +2,8 @@
 /*
  * What the iterator over all descriptors tells of each TCP socket that one leads to, subflows of
  * MPTCP among them (or a socket that is much like it, and has a cookie that no TCP socket has): of
- * the first of a process struct tw_holder_first, of the others the cookie alone. Fixed-width
- * fields, host byte order.
+ * the first of a process struct tw_holder_first and struct tw_executable, of the others the
+ * cookie alone. Fixed-width fields, host byte order.
  */
 #ifndef TCPWATCH_HOLDER_H
 #define TCPWATCH_HOLDER_H
@@ -30,6 +30,14 @@ struct tw_holder {
 struct tw_holder_first {
 	__u64 mark; /* 0, which is no cookie */
 	struct tw_holder row;
+};
+
+#define TW_EXECUTABLE_SIZE 256
+
+/* Follows that: the path of the file that the process runs, from the root of its mount namespace.
+ * What is too long lacks its beginning, a '/' first of all; "": it is not known. */
+struct tw_executable {
+	char path[TW_EXECUTABLE_SIZE]; /* any bytes, NUL-terminated */
 };
 
 _Static_assert(sizeof(struct tw_holder) == 48 && sizeof(struct tw_holder_first) == 56,

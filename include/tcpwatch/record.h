@@ -44,6 +44,7 @@ enum tw_record_type {
 	TW_RECORD_CGROUPS,    /* struct tw_tick: all that there were at that time have been told */
 	TW_RECORD_QUEUED,     /* struct tw_queued: in the accept queue of the listener told last */
 	TW_RECORD_PORT_GONE,  /* struct tw_port: its segments are not counted any more */
+	TW_RECORD_PROCESS,    /* struct tw_process: whose descriptors the pass tells of next */
 };
 
 struct tw_record_header {
@@ -121,6 +122,13 @@ struct tw_pass {
 			   nothing of sockets that were not */
 	__u32 unlisted; /* at the end: 1 when not all listeners are told of by looks, since the
 			   kernel had no memory to list them; dumps show them then */
+};
+
+struct tw_process {
+	__u32 pid;               /* as in struct tw_holder */
+	__u32 padding;           /* 0 */
+	char comm[TW_COMM_SIZE]; /* likewise */
+	struct tw_executable executable;
 };
 
 struct tw_queued {

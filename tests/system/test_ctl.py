@@ -448,6 +448,24 @@ other (16384+)                       5  50.0%        -
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
 
 
+def test_top_processes(fake):
+    """The file that they run is right of what a narrow terminal shows."""
+    result = fake(rows_answer([
+        sums("worker", 7, "process", states={"established": 4, "close_wait": 3}, executable="/opt/a/worker"),
+        sums("worker", 2, "unaccepted", states={"established": 2}, executable="/opt/b\x1b[31m\n/worker"),
+        sums("worker", 1, "process", states={"established": 1}, executable=None),
+        sums("other", 5, keys=17, keys_all=True),
+    ])).run("top", "--by", "process")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == """\
+NAME                       CONNECTIONS  SHARE   OLDEST STATES                    EXECUTABLE
+worker                               7  50.0%        - established 4 +1          /opt/a/worker
+worker (unaccepted)                  2  50.0%        - established 2             /opt/b?[31m?/worker
+worker                               1  50.0%        - established 1             -
+other (17)                           5  50.0%        -                           -
+"""
+
+
 def test_top_asks(fake):
     daemon = fake(rows_answer([]))
     daemon.run("top", "--by", "prefix", "--state", "close_wait,last_ack", "--limit", "3")

@@ -15,7 +15,7 @@ KEYS = {
     "cookie", "netns", "state", "age_seconds", "age_exact", "family", "local", "local_port", "remote",
     "remote_port", "owner", "recv_queue", "send_queue",
 }
-OWNER_KEYS = {"kind", "pid", "comm", "uid", "unit", "slice", "container", "cgroup"}
+OWNER_KEYS = {"kind", "pid", "comm", "executable", "uid", "unit", "slice", "container", "cgroup"}
 FULL = ("listen", "established", "half_closed", "syn_sent", "fin_wait1", "closing", "last_ack")
 SHADOWS = ("time_wait", "orphan", "syn_recv")
 

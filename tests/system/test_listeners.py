@@ -309,7 +309,8 @@ def test_a_row(daemon, netns):
     assert set(row) == {
         "netns", "local", "local_port", "family", "syn_queue", "accept_queue", "backlog", "syn_received_total",
         "syn_rate", "cookies_sent_rate", "holders", "owner"}
-    assert set(row["owner"]) == {"kind", "pid", "comm", "uid", "unit", "slice", "container", "cgroup"}
+    assert set(row["owner"]) == {
+        "kind", "pid", "comm", "executable", "uid", "unit", "slice", "container", "cgroup"}
     assert (row["owner"]["kind"], row["owner"]["pid"], row["owner"]["uid"]) == ("process", os.getpid(), os.getuid())
 
 

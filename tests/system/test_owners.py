@@ -10,6 +10,7 @@ import pty
 import re
 import resource
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,9 +31,9 @@ HOSTILE = b'a"\\\n\x1b[31m\xff{}'  # 15 bytes at most: a quote, a backslash, a n
 class Program:
     """The other end of owned.py."""
 
-    def __init__(self, netns, kind, *argv, prefix=()):
+    def __init__(self, netns, kind, *argv, prefix=(), python=sys.executable):
         self.process = netns.popen(
-            *prefix, sys.executable, HERE / "owned.py", kind, *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            *prefix, python, HERE / "owned.py", kind, *argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True)
         self.netns = netns
         self.told = self.answer()
@@ -617,6 +618,93 @@ def test_hostile_names(make_daemon, netns):
         for program in programs:
             program.process.kill()
             program.process.wait()
+
+
+def copy_of_python(path):
+    """The words that run it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(os.path.realpath(sys.executable), path)
+    return {"prefix": ("env", f"PYTHONHOME={sys.base_prefix}"), "python": path}
+
+
+def executable(program):
+    return os.fsencode(os.readlink(f"/proc/{program.pid}/exe")).decode("utf-8", "replace")
+
+
+def assert_executable(daemon, program, expected):
+    """Of the listener, and of a connection that comes once the process is known: as soon as that is there."""
+    make_pass(daemon)
+    clients = program.connect(1)
+    program.step()
+    wait_for(lambda: len(program.rows(daemon, state="established")) == 1, 5, "the connection")
+    told = [row["owner"]["executable"] for row in program.rows(daemon)]
+    told += [row["owner"]["executable"] for row in daemon.listeners(netns=program.netns.inum, port=program.port)]
+    assert told == [expected] * 3 and clients, told
+
+
+def test_executables(daemon, netns, open_directory):
+    """What /proc/PID/exe has, whatever that is; of the same name, different files are apart."""
+    hostile = os.fsdecode(HOSTILE.replace(b"/", b""))
+    paths = [open_directory / part / "worker" for part in ("a", "b", hostile)]
+    with contextlib.ExitStack() as stack:
+        programs = [stack.enter_context(running(Program(netns, "leak", **copy_of_python(path)))) for path in paths]
+        for program in programs:
+            assert comm_of(program.pid) == "worker"
+            assert_executable(daemon, program, executable(program))
+        rows = [r for r in daemon.rows("/v1/top", {"by": "process", "limit": 1000}) if r["key"] == "worker"]
+        assert {r["executable"]: (r["kind"], r["connections"], r["processes"]) for r in rows} == {
+            executable(program): ("process", 2, 1) for program in programs}
+        assert len(rows) == len(programs)
+        assert not re.search(rb"[^ -~\r\n]", on_a_terminal(daemon, "top", "--by", "process", "--limit", "1000"))
+        # a newer file has taken the place of this one
+        paths[0].unlink()
+        make_pass(daemon)
+        assert {r["owner"]["executable"] for r in programs[0].rows(daemon)} == {str(paths[0])}
+
+
+def test_executable_in_a_mount(daemon, netns, open_directory):
+    """In a mount namespace of its own, in a mount within a mount."""
+    inner = open_directory / "mount" / "inner"
+    inner.parent.mkdir()
+    mount = (f"mount -t tmpfs x {inner.parent} && mkdir {inner} && mount -t tmpfs y {inner} && "
+             f"cp {os.path.realpath(sys.executable)} {inner}/worker && exec \"$@\"")
+    prefix = ("unshare", "-m", "sh", "-c", mount, "sh", "env", f"PYTHONHOME={sys.base_prefix}")
+    with running(Program(netns, "leak", prefix=prefix, python=inner / "worker")) as program:
+        assert executable(program) == str(inner / "worker")
+        assert_executable(daemon, program, str(inner / "worker"))
+
+
+@pytest.mark.parametrize("parts", [["d" * 60] * 5, ["e"] * 40, ["f" * 255, "g" * 255]])
+def test_executable_that_is_far_away(daemon, netns, open_directory, parts):
+    """Of a path that is too long the end is told, without a slash before it."""
+    path = open_directory.joinpath(*parts)
+    with running(Program(netns, "leak", **copy_of_python(path))) as program:
+        make_pass(daemon)
+        told, = {row["owner"]["executable"] for row in program.rows(daemon)}
+        assert executable(program) == str(path) and str(path).endswith(told)
+        assert told and told[0] != "/" and len(told) <= 255 and told.endswith(parts[-1])
+        assert_executable(daemon, program, told)
+
+
+@pytest.mark.parametrize("length, lacking", [(255, 0), (256, 1)])
+def test_executable_that_just_fits(daemon, netns, open_directory, length, lacking):
+    path = open_directory / ("h" * 100)
+    path /= "i" * (length - len(str(path)) - 1)
+    with running(Program(netns, "leak", **copy_of_python(path))) as program:
+        assert len(executable(program)) == length
+        assert_executable(daemon, program, str(path)[lacking:])
+
+
+def test_executable_without_a_directory(daemon, netns):
+    fd = os.memfd_create("worker", 0)
+    with open(os.path.realpath(sys.executable), "rb") as source:
+        os.write(fd, source.read())
+    os.set_inheritable(fd, True)
+    python = f"/proc/{os.getpid()}/fd/{fd}"
+    with running(Program(netns, "leak", prefix=("env", f"PYTHONHOME={sys.base_prefix}"), python=python)) as program:
+        assert executable(program) == "/memfd:worker (deleted)"
+        assert_executable(daemon, program, "/memfd:worker")
+    os.close(fd)
 
 
 def test_a_group_that_is_gone(daemon, netns):

@@ -10,7 +10,7 @@ import pytest
 
 from oracle import STATES, assert_settles, counts, sockets, wait_for
 
-KEYS = {"by", "key", "kind", "connections", "share", "oldest_seconds", "states", "processes"}
+KEYS = {"by", "key", "kind", "connections", "share", "oldest_seconds", "states", "executable", "processes"}
 DIMENSIONS = ("unit", "process", "user", "port", "remote", "prefix", "netns")
 
 
@@ -99,6 +99,8 @@ def test_processes(make_daemon, netns, mode):
 
     if mode == "ebpf":
         assert wait_for(row)["connections"] == 7 and row()["processes"] == 1
+        daemon.resync()
+        wait_for(lambda: row()["executable"] == os.readlink(f"/proc/{held.pid}/exe"), 10, row)
     users = top(daemon, by="user", state="close_wait")
     assert [(r["key"], r["connections"]) for r in users] == [(str(os.geteuid()), 7)]
 

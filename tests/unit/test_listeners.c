@@ -14,14 +14,17 @@
 #define HOST 4026531833U
 #define OTHER 4026532200U
 
+static struct executables *executables;
+
 static int set_up(void **state)
 {
-	return listeners_new((struct listeners **)state);
+	return executables_new(&executables) | listeners_new(executables, (void *)state);
 }
 
 static int tear_down(void **state)
 {
 	listeners_free(*state);
+	executables_free(executables);
 	return 0;
 }
 
@@ -135,10 +138,10 @@ static void test_a_name_is_cut(void **state)
 }
 
 /* The pid that is told of who accepts. */
-static uint32_t accepts(uint32_t pid, uint32_t holders, bool init)
+static uint32_t accepts(const struct listeners *l, uint32_t pid, uint32_t holders, bool init)
 {
 	const struct tw_listener row = {.pid = pid, .holders = holders, .init = init};
-	struct owner owner = listeners_owner(&row);
+	struct owner owner = listeners_owner(l, &row);
 
 	assert_int_equal(owner.kind, OWNER_KIND_PROCESS);
 	return owner.pid;
@@ -146,13 +149,44 @@ static uint32_t accepts(uint32_t pid, uint32_t holders, bool init)
 
 static void test_who_accepts(void **state)
 {
-	(void)state;
-	assert_int_equal(accepts(7, 1, false), 7);
-	assert_int_equal(accepts(7, 2, false), 0);
-	assert_int_equal(accepts(TW_INIT_PID, 1, true), TW_INIT_PID);
-	assert_int_equal(accepts(7, 2, true), 7);
-	assert_int_equal(accepts(7, 3, true), 0);
-	assert_int_equal(accepts(7, 0, true), 7); /* a damaged recording's */
+	const struct listeners *l = *state;
+
+	assert_int_equal(accepts(l, 7, 1, false), 7);
+	assert_int_equal(accepts(l, 7, 2, false), 0);
+	assert_int_equal(accepts(l, TW_INIT_PID, 1, true), TW_INIT_PID);
+	assert_int_equal(accepts(l, 7, 2, true), 7);
+	assert_int_equal(accepts(l, 7, 3, true), 0);
+	assert_int_equal(accepts(l, 7, 0, true), 7); /* a damaged recording's */
+}
+
+static void listen_as(struct listeners *l, uint32_t pid)
+{
+	const struct tw_listener row = {
+		.cookie = pid, .netns = HOST, .port = 80, .pid = pid, .comm = "worker"};
+
+	listeners_add(l, &row);
+}
+
+/* Of a port it is what all that listen on it run. */
+static void test_executable(void **state)
+{
+	struct tw_process process = {.pid = 7, .comm = "worker", .executable.path = "/a/worker"};
+	struct listeners *l = *state;
+	const struct owner *owner;
+
+	executables_learn(executables, &process);
+	listen_as(l, 7);
+	listeners_done(l);
+	owner = &listeners_port(l, HOST, 80)->owner;
+	assert_string_equal(executables_path(executables, owner->executable), "/a/worker");
+	process = (struct tw_process){.pid = 8, .comm = "worker", .executable.path = "/b/worker"};
+	executables_learn(executables, &process);
+	listen_as(l, 7);
+	listen_as(l, 8);
+	listeners_done(l);
+	owner = &listeners_port(l, HOST, 80)->owner;
+	assert_string_equal(owner->comm, "worker");
+	assert_int_equal(owner->executable, EXECUTABLE_UNKNOWN);
 }
 
 static void test_rate(void **state)
@@ -430,6 +464,7 @@ int main(void)
 		test(test_ports_go),
 		test(test_a_name_is_cut),
 		test(test_who_accepts),
+		test(test_executable),
 		test(test_rate),
 		test(test_rate_ends_with_the_flood),
 		test(test_first_rate_after_quiet),

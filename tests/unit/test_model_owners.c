@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "model/queued.h"
 #include "model_fixture.h"
 
@@ -472,6 +474,117 @@ static void test_met_with_init(void **state)
 	assert_owner(f, &client, OWNER_KIND_PROCESS, TW_INIT_PID, "systemd");
 }
 
+static void meet_process(struct fixture *f, uint32_t pid, const char *comm, const char *path)
+{
+	struct tw_process process = {.pid = pid};
+
+	memcpy(process.comm, comm, strlen(comm) + 1);
+	memcpy(process.executable.path, path, strlen(path) + 1);
+	model_process(f->m, &process);
+}
+
+#define assert_executable(f, s, wanted)                                                           \
+	assert_string_equal(executables_path(model_executables((f)->m), owner(f, s)->executable), \
+			    wanted)
+
+/* What the pass told of the process is known of all that it does until the next one. */
+static void test_executable(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	assert_executable(f, &client, "");
+	pass_begin(f);
+	meet_process(f, CLIENT_PID, "curl", "/usr/bin/curl");
+	meet(f, &client, CLIENT_PID, "curl");
+	assert_int_equal(pass_end(f, true), 1);
+	assert_executable(f, &client, "/usr/bin/curl");
+	change_by(f, &other, TW_CLOSE, TW_SYN_SENT, CLIENT_PID, "curl");
+	assert_executable(f, &other, "/usr/bin/curl");
+	change_by(f, &other, TW_SYN_SENT, TW_CLOSE, CLIENT_PID, "curl");
+	/* by another thread, which is called otherwise */
+	change_by(f, &client, TW_ESTABLISHED, TW_FIN_WAIT1, CLIENT_PID, "resolver");
+	assert_owner(f, &client, OWNER_KIND_PROCESS, CLIENT_PID, "curl");
+	assert_executable(f, &client, "/usr/bin/curl");
+	pass_that_misses(f);
+	assert_owner(f, &client, OWNER_KIND_KERNEL, CLIENT_PID, "curl");
+	assert_executable(f, &client, "/usr/bin/curl");
+}
+
+static void test_executable_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	pass_begin(f);
+	meet_process(f, CLIENT_PID, "curl", "/usr/bin/curl");
+	meet(f, &client, CLIENT_PID, "curl");
+	pass_end(f, true);
+	pass_that_misses(f);
+	pass_that_misses(f);
+	assert_owner(f, &client, OWNER_KIND_UNKNOWN, 0, "");
+	assert_executable(f, &client, "");
+}
+
+/* Another file under the same pid and name is another owner; the same is no news. */
+static void test_executable_changes(void **state)
+{
+	static const char *const paths[] = {"/a/worker", "/a/worker", "/b/worker", ""};
+	static const uint32_t changes[] = {1, 0, 1, 1};
+	struct fixture *f = *state;
+
+	connect_client(f);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		pass_begin(f);
+		meet_process(f, WORKER_PID, "worker", paths[i]);
+		meet(f, &client, WORKER_PID, "worker");
+		assert_int_equal(pass_end(f, true), changes[i]);
+		assert_executable(f, &client, paths[i]);
+	}
+}
+
+/* A host on which ever other files run: those in use are still told, and new ones are. */
+static void test_many_executables(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_client(f);
+	pass_begin(f);
+	meet_process(f, CLIENT_PID, "curl", "/usr/bin/curl");
+	meet(f, &client, CLIENT_PID, "curl");
+	pass_end(f, true);
+	for (uint32_t i = 1; i <= 3 * EXECUTABLES_MAX; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/bin/%u", i);
+		if (i % 1000 == 1)
+			pass_begin(f);
+		meet_process(f, CLIENT_PID + i, "many", path);
+		if (i % 1000 == 0)
+			pass_end(f, false);
+	}
+	assert_executable(f, &client, "/usr/bin/curl");
+	change_by(f, &other, TW_CLOSE, TW_SYN_SENT, CLIENT_PID + 3 * EXECUTABLES_MAX, "many");
+	assert_executable(f, &other, "/bin/12288");
+}
+
+/* Of a listener, what accepts; its children have it as soon as they come. */
+static void test_executable_of_a_listener(void **state)
+{
+	struct fixture *f = *state;
+
+	change_by(f, &server, TW_CLOSE, TW_LISTEN, SERVER_PID, "server");
+	pass_begin(f);
+	meet_process(f, SERVER_PID, "server", "/usr/sbin/server");
+	meet(f, &server, SERVER_PID, "server");
+	pass_end(f, true);
+	listen_by(f, SERVER_PID, 4); /* a name alone, of several */
+	look(f);
+	change(f, &child, TW_LISTEN, TW_SYN_RECV);
+	assert_owner(f, &child, OWNER_KIND_PROCESS, 0, "server");
+	assert_executable(f, &child, "/usr/sbin/server");
+}
+
 /* What two passes in a row do not meet is nobody's that can be named. */
 static void test_not_met(void **state)
 {
@@ -733,6 +846,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_met_past_the_bound, set_up_large, tear_down),
 		test(test_met_with_several),
 		test(test_met_with_init),
+		test(test_executable),
+		test(test_executable_is_forgotten),
+		test(test_executable_changes),
+		test(test_many_executables),
+		test(test_executable_of_a_listener),
 		test(test_not_met),
 		test(test_younger_than_the_pass),
 		test(test_pass_and_ends),

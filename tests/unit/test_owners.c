@@ -43,7 +43,8 @@ static struct owner owner(uint32_t id)
 static bool same(const struct owner *a, const struct owner *b)
 {
 	return a->cgroup == b->cgroup && a->uid == b->uid && a->pid == b->pid &&
-	       a->kind == b->kind && !memcmp(a->comm, b->comm, sizeof(a->comm));
+	       a->kind == b->kind && a->executable == b->executable &&
+	       !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
 struct reference {
@@ -194,7 +195,8 @@ static void test_bound(void **state)
 /* What one connection's owner lacks is taken from another, the process as a whole. */
 static void test_complete(void **state)
 {
-	struct owner one = OWNER_INIT, two = {.cgroup = 1, .uid = 2, .pid = 3, .comm = "two"};
+	struct owner one = OWNER_INIT;
+	struct owner two = {.cgroup = 1, .uid = 2, .pid = 3, .comm = "two", .executable = 4};
 
 	(void)state;
 	owner_complete(&one, &two);
@@ -204,6 +206,7 @@ static void test_complete(void **state)
 	owner_complete(&one, &two);
 	assert_int_equal(one.pid, 0);
 	assert_string_equal(one.comm, "two");
+	assert_int_equal(one.executable, 4);
 }
 
 /* Names that a user makes up, or uids of his range, leave the others theirs. */

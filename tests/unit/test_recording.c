@@ -23,7 +23,7 @@
 #include <tcpwatch/tcp_state.h>
 
 #define RECORDS 100
-#define BODY_MAX sizeof(struct tw_event)
+#define BODY_MAX sizeof(struct tw_process)
 #define FILE_MAX 65536
 #define END_SIZE (sizeof(struct tw_record_header) + sizeof(struct tw_recording_end))
 
@@ -43,6 +43,7 @@ static const struct {
 	{TW_RECORD_TICK, sizeof(struct tw_tick)},
 	{TW_RECORD_PASS_BEGIN, sizeof(struct tw_pass)},
 	{TW_RECORD_HOLDER, sizeof(struct tw_holder)},
+	{TW_RECORD_PROCESS, sizeof(struct tw_process)},
 };
 
 struct fixture {

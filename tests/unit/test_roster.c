@@ -101,11 +101,13 @@ static void test_row_without_counting(void **state)
 		"\"ipv4\",\"syn_queue\":129,\"accept_queue\":2,\"backlog\":128,"
 		"\"syn_received_total\":null,\"syn_rate\":null,\"cookies_sent_rate\":0.000,"
 		"\"holders\":5,\"owner\":{\"kind\":\"process\",\"pid\":77,\"comm\":\"nginx\","
+		"\"executable\":null,"
 		"\"uid\":33,\"unit\":null,\"slice\":null,\"container\":null,\"cgroup\":null}}\n"
 		"{\"netns\":4026532200,\"local\":\"::\",\"local_port\":8080,\"family\":\"ipv6\","
 		"\"syn_queue\":0,\"accept_queue\":0,\"backlog\":0,\"syn_received_total\":null,"
 		"\"syn_rate\":null,\"cookies_sent_rate\":0.000,\"holders\":null,\"owner\":{"
-		"\"kind\":\"unknown\",\"pid\":null,\"comm\":null,\"uid\":1000,\"unit\":null,"
+		"\"kind\":\"unknown\",\"pid\":null,\"comm\":null,\"executable\":null,\"uid\":1000,"
+		"\"unit\":null,"
 		"\"slice\":null,\"container\":null,"
 		"\"cgroup\":null}}\n");
 }

@@ -306,6 +306,55 @@ static void test_ports(void **state)
 	expect_row(f, 1, "22", NULL, 1);
 }
 
+static void run_file(struct fixture *f, uint32_t pid, const char *comm, const char *path)
+{
+	struct tw_process process = {.pid = pid};
+
+	memcpy(process.comm, comm, strlen(comm));
+	memcpy(process.executable.path, path, strlen(path));
+	model_process(f->model, &process);
+}
+
+static void expect_executable(struct fixture *f, size_t index, const char *path)
+{
+	struct json_object *row = json_object_array_get_idx(f->rows, index);
+	struct json_object *executable = get(row, "executable");
+
+	if (path)
+		assert_string_equal(json_object_get_string(executable), path);
+	else
+		assert_null(executable);
+}
+
+/* Programs that are called the same, and are different files. */
+static void test_executables(void **state)
+{
+	struct fixture *f = *state;
+
+	run_file(f, 7, "worker", "/a/worker");
+	run_file(f, 8, "worker", "/b/worker\xff\n");
+	run_file(f, 9, "worker", "/a/worker");
+	for (unsigned i = 0; i < 4; i++)
+		ADD(f, "10.0.0.1", .comm = "worker", .pid = 7 + 2 * (i % 2));
+	for (unsigned i = 0; i < 3; i++)
+		ADD(f, "10.0.0.1", .comm = "worker", .pid = 8);
+	ADD(f, "10.0.0.1", .comm = "worker", .pid = 10);
+	ask(f, DIMENSION_PROCESS, TW_STATES_ALL, 0);
+	assert_int_equal(json_object_array_length(f->rows), 3);
+	expect_row(f, 0, "worker", "process", 4);
+	expect_executable(f, 0, "/a/worker");
+	expect_row(f, 1, "worker", "process", 3);
+	expect_executable(f, 1, "/b/worker\xef\xbf\xbd\n");
+	expect_row(f, 2, "worker", "process", 1);
+	expect_executable(f, 2, NULL);
+	ask(f, DIMENSION_PROCESS, TW_STATES_ALL, 1);
+	expect_row(f, 1, "other", NULL, 4);
+	expect_executable(f, 1, NULL);
+	ask(f, DIMENSION_UNIT, TW_STATES_ALL, 0);
+	expect_row(f, 0, "worker", "process", 8);
+	expect_executable(f, 0, NULL);
+}
+
 /* What the table had no room for is counted; it is among the others. */
 static void test_untracked(void **state)
 {
@@ -377,6 +426,7 @@ int main(void)
 		TOP_TEST(test_users_and_namespaces),
 		TOP_TEST(test_peers),
 		TOP_TEST(test_ports),
+		TOP_TEST(test_executables),
 		TOP_TEST(test_untracked),
 		TOP_TEST(test_changes_meanwhile),
 		TOP_TEST(test_nothing),

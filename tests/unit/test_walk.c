@@ -180,7 +180,7 @@ static void test_rows(void **state)
 	EXPECT_TEXT(f, ",\"recv_queue\":null,\"send_queue\":null}\n{\"cookie\":4,");
 	EXPECT_TEXT(f, "\"family\":\"ipv6\",\"local\":\"::\",\"local_port\":8080,\"remote\":"
 		       "\"::ffff:10.0.0.1\",\"remote_port\":5,\"owner\":{\"kind\":\"process\","
-		       "\"pid\":77,\"comm\":\"a\\\"b\",\"uid\":33,");
+		       "\"pid\":77,\"comm\":\"a\\\"b\",\"executable\":null,\"uid\":33,");
 	EXPECT(f, 1, 2, 3, 4, 5);
 }
 
