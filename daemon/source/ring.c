@@ -20,6 +20,7 @@ struct ring {
 	uint64_t *consumer; /* a page of its own, ours to write */
 	uint64_t *producer; /* a page, and the data after it */
 	const uint8_t *data;
+	bool behind; /* records were left */
 	_Alignas(8) uint8_t wrapped[RECORD_MAX];
 };
 
@@ -96,5 +97,11 @@ size_t ring_consume(struct ring *r, size_t limit)
 		position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~UINT64_C(7);
 	}
 	__atomic_store_n(r->consumer, position, __ATOMIC_RELEASE);
+	r->behind = position < end;
 	return count;
+}
+
+bool ring_behind(const struct ring *r)
+{
+	return r->behind;
 }

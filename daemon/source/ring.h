@@ -7,6 +7,7 @@
 #ifndef SOURCE_RING_H
 #define SOURCE_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,5 +22,8 @@ struct ring *ring_free(struct ring *r);
 
 /* Hands over up to limit records, oldest first; how many. Records not yet submitted end the run. */
 size_t ring_consume(struct ring *r, size_t limit);
+/* Whether the last run left records that were there when it began: beyond the limit, or behind one
+ * not yet submitted. */
+bool ring_behind(const struct ring *r);
 
 #endif

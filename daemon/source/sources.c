@@ -273,8 +273,8 @@ struct namespaces *sources_namespaces(const struct sources *s)
 
 /*
  * Of the transitions for which the first program was not run, those that the second did not
- * tell either. A record may still be on its way when the ring is drained, so only what is missing
- * twice is lost.
+ * tell either. After a drain to the end: a record may still be on its way then, so only what is
+ * missing twice is lost.
  */
 static uint64_t count_not_run(struct sources *s, uint64_t first_not_run)
 {
@@ -300,8 +300,8 @@ size_t sources_drain(struct sources *s)
 	lost.ring_full = transitions_lost(s->transitions) - s->lost;
 	s->lost += lost.ring_full;
 	/* the programs are run for all namespaces, but tell of what they were not run for as little
-	 * as of others */
-	if (s->options.opener)
+	 * as of others; and a process that is held up amid its record keeps back those behind it */
+	if (s->options.opener && !transitions_behind(s->transitions))
 		lost.not_run = count_not_run(s, first_not_run);
 	if (lost.ring_full || lost.not_run)
 		tell(s, TW_RECORD_LOST, &lost);

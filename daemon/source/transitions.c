@@ -196,6 +196,11 @@ size_t transitions_drain(struct transitions *t, size_t limit)
 	return ring_consume(t->ring, limit);
 }
 
+bool transitions_behind(const struct transitions *t)
+{
+	return ring_behind(t->ring);
+}
+
 uint64_t transitions_lost(const struct transitions *t)
 {
 	uint64_t sum = 0;

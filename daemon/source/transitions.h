@@ -6,6 +6,7 @@
 #ifndef SOURCE_TRANSITIONS_H
 #define SOURCE_TRANSITIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,9 @@ int transitions_fd(const struct transitions *t);
 int transitions_listeners_fd(const struct transitions *t);
 /* Hands over up to limit events; how many. */
 size_t transitions_drain(struct transitions *t, size_t limit);
+/* Whether the last drain left events that had come before it: beyond the limit, or behind one that
+ * is still being written. */
+bool transitions_behind(const struct transitions *t);
 /* Transitions that found the ring full, since the start. */
 uint64_t transitions_lost(const struct transitions *t);
 /* Transitions for which the first program was not run, as it was running on the same processor; the

@@ -140,6 +140,7 @@ static void test_empty(void **state)
 
 	assert_int_equal(ring_consume(f->ring, 10), 0);
 	assert_int_equal(*f->consumer, 0);
+	assert_false(ring_behind(f->ring));
 }
 
 static void test_order(void **state)
@@ -166,7 +167,9 @@ static void test_limit(void **state)
 	assert_int_equal(*f->consumer, 2 * (96 + BPF_RINGBUF_HDR_SZ));
 	assert_int_equal(ring_consume(f->ring, 0), 0);
 	assert_int_equal(ring_consume(f->ring, 2), 2);
+	assert_true(ring_behind(f->ring));
 	assert_int_equal(ring_consume(f->ring, 2), 1);
+	assert_false(ring_behind(f->ring));
 	assert_handed(f, 3, (uint64_t[]){3, 4, 5});
 }
 
@@ -183,8 +186,10 @@ static void test_busy(void **state)
 	assert_handed(f, 1, (uint64_t[]){1});
 	assert_int_equal(*f->consumer, held);
 	assert_int_equal(ring_consume(f->ring, 100), 0);
+	assert_true(ring_behind(f->ring));
 	submit(f, held);
 	assert_int_equal(ring_consume(f->ring, 100), 2);
+	assert_false(ring_behind(f->ring));
 	assert_handed(f, 2, (uint64_t[]){2, 3});
 }
 
