@@ -8,7 +8,8 @@
  * would be missed, without a trace but recursion_misses in struct bpf_prog_info. So a second
  * program runs after the first and tells what that did not. Where processes are preempted in the
  * midst of a tracepoint's programs it may be held up itself; then the daemon finds that more was
- * missed than was told, and counts it as lost.
+ * missed than was told, and counts it as lost. To forbid preemption in the programs is of no use:
+ * who waits comes as soon as it is allowed again, and the program still counts as running.
  */
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
@@ -157,20 +158,37 @@ static __always_inline __u64 move_of(int old, int new)
 }
 
 /*
- * What this processor told last. A socket's address is as good a name as its cookie for as long as
- * the transition goes on, and costs nothing to have.
+ * Where this processor notes that a socket's transition has been told, from the one program to the
+ * other. Between the two others may come, of a softirq or of a process that preempts: they have
+ * places of their own, as cookies are given out one after the other.
  */
-static __always_inline int was_told(const struct tw_cpu *cpu, const struct sock *sk, __u64 move)
+static __always_inline struct tw_told *told_at(struct tw_cpu *cpu, const struct sock *sk)
 {
-	return cpu->told_sock == (__u64)sk && cpu->told_move == move;
+	return &cpu->told[(__u64)sk->__sk_common.skc_cookie.counter % TW_TOLD_SIZE];
 }
 
-static __always_inline void tell_and_note(struct tw_cpu *cpu, struct sock *sk, int old, int new,
-					  __u8 flags)
+static __always_inline void tell_and_note(struct tw_cpu *cpu, struct sock *sk, int old, int new)
 {
-	tell(sk, old, new, flags);
-	cpu->told_sock = (__u64)sk;
-	cpu->told_move = move_of(old, new);
+	struct tw_told *told;
+
+	tell(sk, old, new, 0);
+	told = told_at(cpu, sk); /* now it has a cookie */
+	told->move = move_of(old, new);
+	told->sock = (__u64)sk;
+}
+
+/*
+ * A socket's address is as good a name as its cookie for as long as the transition goes on, and no
+ * longer: so the note is taken away.
+ */
+static __always_inline int take_note(struct tw_cpu *cpu, const struct sock *sk, int old, int new)
+{
+	struct tw_told *told = told_at(cpu, sk);
+
+	if (told->sock != (__u64)sk || told->move != move_of(old, new))
+		return 0;
+	told->sock = 0;
+	return 1;
 }
 
 /* Its subflow is what is told of. */
@@ -189,7 +207,7 @@ int BPF_PROG(transitions, struct sock *sk, int old, int new)
 
 	note_mptcp_listener(sk, new);
 	if (cpu && is_followed(sk, IPPROTO_TCP))
-		tell_and_note(cpu, sk, old, new, 0);
+		tell_and_note(cpu, sk, old, new);
 	return 0;
 }
 
@@ -199,7 +217,7 @@ int BPF_PROG(missed, struct sock *sk, int old, int new)
 	struct tw_cpu *cpu = this_cpu();
 
 	note_mptcp_listener(sk, new);
-	if (cpu && !was_told(cpu, sk, move_of(old, new)) && is_followed(sk, IPPROTO_TCP))
-		tell_and_note(cpu, sk, old, new, TW_EVENT_MISSED);
+	if (cpu && !take_note(cpu, sk, old, new) && is_followed(sk, IPPROTO_TCP))
+		tell(sk, old, new, TW_EVENT_MISSED);
 	return 0;
 }

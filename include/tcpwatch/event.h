@@ -46,12 +46,20 @@ struct tw_event {
 _Static_assert(sizeof(struct tw_event) == 96,
 	       "the record's size is a contract with the BPF program");
 
+/* One processor is amid few transitions at a time, seldom of two sockets that share a place. */
+#define TW_TOLD_SIZE 32
+
+/* A transition that the first program has told, until the second has seen that. */
+struct tw_told {
+	__u64 sock; /* its address; 0: none */
+	__u64 move; /* its two states */
+};
+
 /* One for each processor, in an array that the daemon maps. */
 struct tw_cpu {
-	__u64 lost;       /* records that found the ring full */
-	__u64 told_sock;  /* the programs' own: of the transition that was told last */
-	__u64 told_move;  /* likewise: its two states */
-	__u64 padding[5]; /* none shares a cache line with another */
+	__u64 lost;                        /* records that found the ring full */
+	__u64 padding[7];                  /* none shares a cache line with another */
+	struct tw_told told[TW_TOLD_SIZE]; /* the programs' own: by the cookie's last bits */
 };
 
 #endif

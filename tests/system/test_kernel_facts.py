@@ -12,14 +12,7 @@ import time
 import pytest
 
 from oracle import counts, patient, wait_for
-
-# include/tcpwatch/record.h and event.h
-MAGIC = b"TCPWREC\2"
-RECORD = struct.Struct("=HHI")
-EVENT = 1
-EVENT_BODY = struct.Struct("=QQQ3I3H4B2x16s16s16s")
-Event = collections.namedtuple(
-    "Event", "time cookie cgroup netns uid pid sport dport error family old new flags saddr daddr comm")
+from recording import transitions
 
 # linux/sock_diag.h, linux/inet_diag.h, linux/netlink.h
 NETLINK_SOCK_DIAG = 4
@@ -34,20 +27,6 @@ Row = collections.namedtuple("Row", "family state port peer cookie inode retrans
 
 ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT = 1, 2, 3, 4, 5, 6
 CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN = 7, 8, 9, 10
-
-
-def recorded(path):
-    """The transitions of a recording."""
-    data = path.read_bytes()
-    assert data.startswith(MAGIC)
-    at = len(MAGIC)
-    found = []
-    while at < len(data):
-        kind, size, _ = RECORD.unpack_from(data, at)
-        if kind == EVENT:
-            found.append(Event(*EVENT_BODY.unpack_from(data, at + RECORD.size)))
-        at += RECORD.size + size
-    return found
 
 
 @pytest.fixture(params=["ipv4", "ipv6"])
@@ -69,7 +48,7 @@ def events(make_daemon, netns, tmp_path, family):
     server.close()
     wait_for(lambda: daemon.status().states_of(netns.inum)["time_wait"] == 1, 10, "the connection to be closed")
     daemon.stop()
-    all_of_it = [e for e in recorded(path) if e.netns == netns.inum]
+    all_of_it = [e for e in transitions(path) if e.netns == netns.inum]
     return [e for e in all_of_it if e.sport == port], [e for e in all_of_it if e.sport != port]
 
 

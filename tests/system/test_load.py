@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from oracle import assert_right_when_quiet, wait_for
+from recording import MISSED, transitions
 
 
 def lost(daemon):
@@ -47,31 +48,49 @@ def test_resyncs_under_load(daemon, netns):
     while not load.done():
         daemon.resync()
     load.wait()
-    assert lost(daemon) == 0
     assert_right_when_quiet(daemon, netns)
+    assert_lost_by_both(daemon)
 
 
-def test_missed_by_the_first_program_is_told_by_the_second(daemon, netns):
+def test_missed_by_the_first_program_is_told_by_the_second(make_daemon, netns, tmp_path):
     """The kernel does not run a BPF program on a processor on which it runs already (recursion_misses in
-    `bpftool prog show`): a softirq may come in the midst of it, with transitions of its own. What neither of the
-    programs told would be lost for the reason not_run. (A drift of none cannot be asked for: a kernel may
-    run no program at all while certain processes are current, and count nothing; a virtual machine's agent was
-    seen to be such a one, by comparison with the tracepoint's own trace.)"""
-    missed = 0
+    `bpftool prog show`): a softirq may come in the midst of it, with transitions of its own, or another process
+    where processes are preempted there. What neither of the programs told is lost for the reason not_run; what the
+    first told as well would hide a loss. (A drift of none cannot be asked for: a kernel may run no program at all while
+    certain processes are current, and count nothing; a virtual machine's agent was seen to be such a one, by
+    comparison with the tracepoint's own trace.)"""
+    path = tmp_path / "recording"
+    daemon = make_daemon(arguments=("--record", path)).start()
     for seed in range(14, 20):
         netns.load(seed=seed, seconds=2).wait()
-        missed = sum(recursion_misses(daemon))
-        if missed:
+        if recursion_misses(daemon)["transitions"] >= ENOUGH:
             break
-    assert lost(daemon) == 0, f"{missed} times a program was not run"
     assert_right_when_quiet(daemon, netns)
+    assert_lost_by_both(daemon)
+    missed, not_run = recursion_misses(daemon)["transitions"], lost(daemon)
+    daemon.stop()
+    told = sum(bool(event.flags & MISSED) for event in transitions(path))
+    # a few are told twice, for want of a place of their own where the first notes them (TW_TOLD_SIZE)
+    assert abs(told + not_run - missed) <= 1 + missed // 250, f"{missed} missed, {told} told, {not_run} lost"
+
+
+ENOUGH = 500  # that the first program missed: with one place for all, some ten of them would be told twice
+
+
+def assert_lost_by_both(daemon):
+    """Nothing is lost but what each of the two programs missed: where the second missed none, none."""
+    missed = recursion_misses(daemon)["missed"]
+    metrics = daemon.metrics()
+    assert metrics.sum("tcpwatch_events_lost_total", reason="not_run") <= missed
+    assert metrics.sum("tcpwatch_events_lost_total", reason="ring_full") == 0
 
 
 def recursion_misses(daemon):
+    """By the name of the daemon's program, how often the kernel did not run it."""
     programs = json.loads(subprocess.run(
         ["bpftool", "--json", "prog", "show"], capture_output=True, check=True).stdout)
     ours = bpf_programs(daemon)
-    return [p.get("recursion_misses", 0) for p in programs if p["id"] in ours]
+    return {p["name"]: p.get("recursion_misses", 0) for p in programs if p["id"] in ours}
 
 
 def bpf_programs(daemon):
