@@ -5,23 +5,34 @@ import collections
 import struct
 
 MAGIC = b"TCPWREC\2"
-RECORD = struct.Struct("=HHI")
-EVENT = 1
+HEADER = struct.Struct("=HHI")
+END, EVENT, COUNTERS, TICK = 0, 1, 7, 10  # types
 EVENT_BODY = struct.Struct("=QQQ3I3H4B2x16s16s16s")
+COUNTERS_BODY = struct.Struct("=Q4I")
 MISSED = 8  # TW_EVENT_MISSED
 Event = collections.namedtuple(
     "Event", "time cookie cgroup netns uid pid sport dport error family old new flags saddr daddr comm")
+Counters = collections.namedtuple("Counters", "time netns in_use time_wait padding")
+
+
+def starts(data):
+    """Where each record begins, the end included; the last may not be whole in a recording that goes on."""
+    assert data.startswith(MAGIC)
+    at = len(MAGIC)
+    while at + HEADER.size <= len(data):
+        yield at
+        at += HEADER.size + HEADER.unpack_from(data, at)[1]
+
+
+def records(data):
+    """Type and body of each that is whole."""
+    for at in starts(data):
+        kind, size, _ = HEADER.unpack_from(data, at)
+        body = data[at + HEADER.size:at + HEADER.size + size]
+        if len(body) == size:
+            yield kind, body
 
 
 def transitions(path):
     """The transitions of a recording."""
-    data = path.read_bytes()
-    assert data.startswith(MAGIC)
-    at = len(MAGIC)
-    found = []
-    while at < len(data):
-        kind, size, _ = RECORD.unpack_from(data, at)
-        if kind == EVENT:
-            found.append(Event(*EVENT_BODY.unpack_from(data, at + RECORD.size)))
-        at += RECORD.size + size
-    return found
+    return [Event(*EVENT_BODY.unpack(body)) for kind, body in records(path.read_bytes()) if kind == EVENT]

@@ -4,16 +4,14 @@
 import collections
 import json
 import socket
-import struct
 import subprocess
 
 import pytest
 
 from daemon import TCPWATCHD
-from oracle import STATES, assert_right_when_quiet, wait_for, wait_for
+from oracle import STATES, assert_right_when_quiet, wait_for
+from recording import COUNTERS, COUNTERS_BODY, END, HEADER, TICK, Counters, records, starts
 
-HEADER = struct.Struct("=HHI")  # include/tcpwatch/record.h
-END = 0
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
 
 
@@ -143,14 +141,6 @@ def refused(directory, content, *words):
     return result
 
 
-def starts(recording):
-    """Where each record begins, the end included."""
-    at = 8
-    while at < len(recording):
-        yield at
-        at += HEADER.size + HEADER.unpack_from(recording, at)[1]
-
-
 def test_wrong_file(open_directory):
     refused(open_directory, b"#!/bin/sh\necho this is no recording\n", "recording")
     refused(open_directory, b"")
@@ -220,23 +210,10 @@ def test_noise(open_directory, recording):
         assert replay(path).returncode == 1
 
 
-COUNTERS, TICK = 7, 10  # types
-
-
-def whole_records(recording):
-    """Type and body of each, also of a recording that goes on."""
-    at = 8
-    while at + HEADER.size <= len(recording):
-        kind, size, _ = HEADER.unpack_from(recording, at)
-        at += HEADER.size + size
-        if at <= len(recording):
-            yield kind, recording[at - size:at]
-
-
 def test_still_namespaces_are_counted_half_as_often(make_daemon, make_netns, open_directory):
     """Those with minisockets, which end by themselves, at each tick."""
     def ticks():
-        return [i for i, (kind, _) in enumerate(whole_records(path.read_bytes())) if kind == TICK]
+        return [i for i, (kind, _) in enumerate(records(path.read_bytes())) if kind == TICK]
 
     path = open_directory / "recording"
     still, waiting = make_netns(), make_netns()
@@ -247,7 +224,8 @@ def test_still_namespaces_are_counted_half_as_often(make_daemon, make_netns, ope
     first = len(ticks())
     wait_for(lambda: len(ticks()) >= first + 13, 30)
     daemon.stop()
-    within = list(whole_records(path.read_bytes()))[ticks()[first]:ticks()[first + 12]]
-    counted = collections.Counter(struct.unpack_from("=QI", body)[1] for kind, body in within if kind == COUNTERS)
+    within = list(records(path.read_bytes()))[ticks()[first]:ticks()[first + 12]]
+    counted = collections.Counter(
+        Counters(*COUNTERS_BODY.unpack(body)).netns for kind, body in within if kind == COUNTERS)
     assert counted[waiting.inum] >= 12
     assert counted[waiting.inum] / 3 <= counted[still.inum] <= counted[waiting.inum] * 3 / 4, counted
