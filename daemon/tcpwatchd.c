@@ -305,6 +305,15 @@ static int on_opener(sd_event_source *source, int fd, uint32_t events, void *use
 	return error < 0 ? end_without_opener(d, error) : 0;
 }
 
+static bool stirs(uint32_t netns, void *userdata)
+{
+	const struct netns_table *t = model_netns(userdata);
+	int index = netns_find(t, netns);
+
+	return index < 0 ||
+	       netns_at(t, (size_t)index)->events != netns_at(t, (size_t)index)->counters_events;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -319,7 +328,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		return end_without_opener(d, error);
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
 	on_record(TW_RECORD_TICK, &tick, d);
-	sources_count_stirring(d->sources);
+	sources_count_stirring(d->sources, stirs, d->model);
 	sources_look(d->sources);
 	follow_ports(d);
 	alerts_tick(d->alerts);

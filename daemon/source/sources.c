@@ -19,6 +19,9 @@
  * is something to find. */
 #define SCAN_COST_MAX 1000
 #define SCAN_NOW_COST_MAX 10
+/* A namespace in which nothing happens is counted once in so many ticks: transitions would tell. */
+#define STILL_TICKS 8
+#define STILL_TICKS_POLLING 2
 #define NETSTAT_NS NSEC_PER_SEC
 #define LIMITS_NS (10 * NSEC_PER_SEC) /* settings seldom change */
 /* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
@@ -46,7 +49,7 @@ struct sources {
 	uint64_t stirred_ns; /* when somebody last wanted to connect, or waited for it */
 	bool segments_came;  /* in the window before */
 	bool ports_changed;  /* since they were last read */
-	bool turn;           /* of those that are counted every second tick, which half is next */
+	unsigned turn;       /* ticks, modulo 2^32 */
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -308,13 +311,15 @@ size_t sources_drain(struct sources *s)
 	return count;
 }
 
-static void count(struct sources *s, struct namespace *n, uint64_t time_ns)
+/* stirs: whether something may have happened in it since it was counted. The next tick then counts
+ * it again, for the model to compare what nothing has changed between. */
+static void count(struct sources *s, struct namespace *n, bool stirs, uint64_t time_ns)
 {
 	struct tw_counters counters;
 
 	if (n->error || counters_read(&n->files, n->inum, time_ns, &counters) < 0)
 		return;
-	n->still = counters.in_use == n->in_use && !counters.time_wait;
+	n->still = !stirs && counters.in_use == n->in_use && !counters.time_wait;
 	n->in_use = counters.in_use;
 	tell(s, TW_RECORD_COUNTERS, &counters);
 }
@@ -324,21 +329,24 @@ void sources_count(struct sources *s)
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
 
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
-		count(s, namespaces_at(s->namespaces, i), time_ns);
+		count(s, namespaces_at(s->namespaces, i), true, time_ns);
 }
 
-/* Where nothing ends by itself and nothing came or went, every second tick will do: half of these
- * in one, half in the other. */
-void sources_count_stirring(struct sources *s)
+/* Where nothing ends by itself and nothing came or went, some of the ticks will do: in each, some
+ * of these. */
+void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *userdata)
 {
+	unsigned ticks = s->transitions ? STILL_TICKS : STILL_TICKS_POLLING;
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
 
-	s->turn = !s->turn;
+	s->turn++;
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
 		struct namespace *n = namespaces_at(s->namespaces, i);
 
-		if (!n->still || i % 2 == s->turn)
-			count(s, n, time_ns);
+		bool stirring = stirs(n->inum, userdata);
+
+		if (stirring || !n->still || i % ticks == s->turn % ticks)
+			count(s, n, stirring, time_ns);
 	}
 }
 

@@ -63,8 +63,11 @@ struct inventory *sources_inventory(const struct sources *s);
 size_t sources_drain(struct sources *s);
 /* TW_RECORD_COUNTERS of each namespace, some 20 us each. */
 void sources_count(struct sources *s);
-/* On each tick: of those that are not as they were, and of half of the others. */
-void sources_count_stirring(struct sources *s);
+/* Whether a transition has been told of the namespace since its counters were. */
+typedef bool sources_stirs_fn(uint32_t netns, void *userdata);
+/* On each tick: of those in which something happens or ends by itself, and of some of the others.
+ */
+void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *userdata);
 /* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES, _NETSTAT and _LIMITS: O(listeners). */
 void sources_look(struct sources *s);
 /* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */
