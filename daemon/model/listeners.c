@@ -206,10 +206,10 @@ static void join(struct owner *port, const struct owner *other)
 		port->executable = EXECUTABLE_UNKNOWN;
 }
 
-static void sum_up(struct listeners *l, const struct tw_listener *row, bool skipped)
+static void sum_up(struct listeners *l, const struct tw_listener *row, const struct owner *owner,
+		   bool skipped)
 {
 	struct listener_port *p = find_or_add(l, row->netns, row->port);
-	struct owner owner = listeners_owner(l, row);
 
 	if (!p) {
 		l->missed++;
@@ -220,9 +220,9 @@ static void sum_up(struct listeners *l, const struct tw_listener *row, bool skip
 		p->count = 0;
 		p->skipped = false;
 		p->syn_queue = p->accept_queue = p->backlog = 0;
-		p->owner = owner;
+		p->owner = *owner;
 	} else {
-		join(&p->owner, &owner);
+		join(&p->owner, owner);
 	}
 	p->count++;
 	p->skipped |= skipped;
@@ -264,6 +264,26 @@ void listeners_add_half_open(struct listeners *l, const struct tw_socket *reques
 		give_half_open(l, request, any);
 }
 
+/* Whether both have the same owner, whoever it is. */
+static bool same_owner(const struct tw_listener *a, const struct tw_listener *b)
+{
+	return a->pid == b->pid && a->uid == b->uid && a->cgroup == b->cgroup &&
+	       a->holders == b->holders && a->init == b->init &&
+	       !memcmp(a->comm, b->comm, sizeof(a->comm));
+}
+
+static void sum_up_all(struct listeners *l)
+{
+	const struct tw_listener *rows = l->now.entries;
+	struct owner owner = OWNER_INIT; /* of the row before, as most have several in a row */
+
+	for (size_t i = 0; i < l->now.count; i++) {
+		if (!i || !same_owner(&rows[i], &rows[i - 1]))
+			owner = listeners_owner(l, &rows[i]);
+		sum_up(l, &rows[i], &owner, l->now.lacked[i]);
+	}
+}
+
 void listeners_done(struct listeners *l)
 {
 	struct rows before = l->now;
@@ -276,8 +296,7 @@ void listeners_done(struct listeners *l)
 	l->missed = l->missed_next;
 	l->missed_next = 0;
 	l->look++;
-	for (size_t i = 0; i < l->now.count; i++)
-		sum_up(l, &l->now.entries[i], l->now.lacked[i]);
+	sum_up_all(l);
 	for (uint32_t i = l->index.count; i-- > 0;)
 		if (l->ports[i].look != l->look)
 			remove_port(l, i);
