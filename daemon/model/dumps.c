@@ -371,7 +371,6 @@ static void sweep_state(struct model *m, unsigned state, uint64_t time_ns)
 	struct table_cursor cursor;
 	struct connection *c;
 
-	table_settle(m->table, state);
 	table_cursor_open(m->table, TW_STATE_BIT(state), &cursor);
 	while ((c = table_cursor_next(&cursor))) {
 		bool seen = c->flags & CONNECTION_SEEN;

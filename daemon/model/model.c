@@ -364,8 +364,6 @@ static void forget_netns(struct model *m, int index)
 	struct table_cursor cursor;
 	struct connection *c;
 
-	TW_FOR_EACH_STATE(state)
-		table_settle(m->table, state);
 	table_cursor_open(m->table, TW_STATES_ALL, &cursor);
 	while ((c = table_cursor_next(&cursor))) {
 		if (c->netns != index)
@@ -512,7 +510,6 @@ static void drop_requests(struct model *m, int index)
 	struct table_cursor cursor;
 	struct connection *c;
 
-	table_settle(m->table, TW_SYN_RECV);
 	table_cursor_open(m->table, TW_STATE_BIT(TW_SYN_RECV), &cursor);
 	while ((c = table_cursor_next(&cursor)))
 		if (c->netns == index && c->flags & CONNECTION_REQUEST)

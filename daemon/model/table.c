@@ -504,6 +504,9 @@ void table_advance(struct table *t, uint64_t now_ns)
 
 void table_cursor_open(struct table *t, uint32_t states, struct table_cursor *cursor)
 {
+	TW_FOR_EACH_STATE(state)
+		if (states & TW_STATE_BIT(state))
+			table_settle(t, state);
 	*cursor = (struct table_cursor){
 		.table = t, .next = t->cursors, .states = states, .at = NONE};
 	t->cursors = cursor;

@@ -154,6 +154,7 @@ struct table_cursor {
 	uint32_t at;               /* index of the next entry, 0: none left in this list */
 };
 
+/* Settles those states before. */
 void table_cursor_open(struct table *t, uint32_t states, struct table_cursor *cursor);
 /* The next connection, or NULL at the end. Valid until the table changes. */
 struct connection *table_cursor_next(struct table_cursor *cursor);

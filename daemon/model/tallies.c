@@ -223,9 +223,6 @@ static int begin(struct tallies *t, struct member *member)
 		return member->failures ? 0 : -ENOMEM;
 	}
 	if (!spec->older_than_ns) {
-		TW_FOR_EACH_STATE(state)
-			if (spec->states & TW_STATE_BIT(state))
-				table_settle(t->table, state);
 		count_present(t, member);
 		return 0;
 	}
