@@ -8,7 +8,7 @@
 
 #define NETNS_MAX UINT16_MAX /* the index has 16 bits in each connection */
 #define NETNS_STEP 16U
-#define RECENT 256U /* spares each event a search; a power of two */
+#define RECENT 256U /* spares a search for each event and tick; a power of two */
 
 struct netns_table {
 	struct netns *entries;
@@ -36,6 +36,10 @@ struct netns_table *netns_table_free(struct netns_table *t)
 
 static int find(const struct netns_table *t, uint32_t inum)
 {
+	uint16_t recent = t->recent[inum % RECENT];
+
+	if (recent < t->count && t->entries[recent].inum == inum)
+		return recent;
 	for (size_t i = 0; i < t->count; i++)
 		if (t->entries[i].inum == inum)
 			return (int)i;
@@ -49,13 +53,10 @@ int netns_find(const struct netns_table *t, uint32_t inum)
 
 int netns_index(struct netns_table *t, uint32_t inum)
 {
-	uint16_t *recent = &t->recent[inum % RECENT];
 	int index;
 
 	if (!inum)
 		return -EINVAL;
-	if (*recent < t->count && t->entries[*recent].inum == inum)
-		return *recent;
 	index = find(t, inum);
 	if (index < 0)
 		index = find(t, 0);
@@ -76,7 +77,7 @@ int netns_index(struct netns_table *t, uint32_t inum)
 	}
 	if (!t->entries[index].inum)
 		t->entries[index] = (struct netns){.inum = inum};
-	*recent = (uint16_t)index;
+	t->recent[inum % RECENT] = (uint16_t)index;
 	return index;
 }
 
