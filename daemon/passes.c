@@ -106,7 +106,7 @@ static bool holder_gone(struct passes *p)
 	for (size_t i = 0; i < most; i++) {
 		const struct tw_listener *row = &rows[p->next++ % count];
 
-		if (row->pid == alive)
+		if (!row->pid || row->pid == alive)
 			continue;
 		if (kill((pid_t)row->pid, 0) < 0 && errno == ESRCH)
 			return true;

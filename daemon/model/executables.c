@@ -85,10 +85,11 @@ static uint32_t add(struct executables *e, const char *path)
 
 static uint32_t find_or_add(struct executables *e, const char *path)
 {
-	uint32_t number = *path ? *chain_of(e, path) : EXECUTABLE_UNKNOWN;
+	uint32_t number;
 
 	if (!*path)
 		return EXECUTABLE_UNKNOWN;
+	number = *chain_of(e, path);
 	while (number && strcmp(e->paths[number], path) != 0)
 		number = e->next[number];
 	return number ? number : add(e, path);

@@ -6,9 +6,9 @@
 /* Linux's own, where a namespace's is not told: INET_DEFAULT_PORT_RANGE. */
 #define PORT_LOW_DEFAULT 32768U
 #define PORT_HIGH_DEFAULT 60999U
-#define ROOM_STEPS                                                                          \
-	1024U /* entries looked at for one that gives way: of 100 users who share the table \
-	    evenly, every hundredth would do */
+/* Entries looked at for one that gives way: of 100 users who share the table evenly, every
+ * hundredth would do. */
+#define ROOM_STEPS 1024U
 
 /* Counts a connection of the table in (1) or out (-1), as it is now. other: the state that it comes
  * from or goes to, 0 for none. */
@@ -66,7 +66,7 @@ void ledger_make_mini(struct model *m, struct connection *c)
 	count(m, c, c->state, 1);
 }
 
-/* What refers to it no longer. */
+/* To whom it belongs. */
 static void drop_references(struct model *m, const struct connection *c)
 {
 	owners_drop(m->owners, c->owner);

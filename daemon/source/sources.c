@@ -342,7 +342,6 @@ void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *us
 	s->turn++;
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
 		struct namespace *n = namespaces_at(s->namespaces, i);
-
 		bool stirring = stirs(n->inum, userdata);
 
 		if (stirring || !n->still || i % ticks == s->turn % ticks)
