@@ -3,6 +3,7 @@
 
 import collections
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -503,6 +504,32 @@ def test_two_containers(daemon, make_netns):
         for program in programs:
             program.process.kill()
             program.process.wait()
+
+
+def told_by_sd_login(pid, what):
+    """None where there is none."""
+    text = ctypes.c_char_p()
+    found = getattr(ctypes.CDLL("libsystemd.so.0"), f"sd_pid_get_{what}")(pid, ctypes.byref(text)) >= 0
+    return text.value.decode() if found and text.value != b"-.slice" else None
+
+
+@pytest.mark.parametrize("path", [
+    "system.slice/twa.service", "system.slice/system-tw.slice/tw@b.service/payload/init.scope", "twb.service",
+    "twc.slice/twc-d.slice/twc-d-e.slice/tw.scope", "twf/twg.service", "system.slice/_cgroup.twh.service",
+    r"system.slice/twi\x2dj.service", "system.slice/twk.unit", "system.slice/tw l.service", "twm.slice",
+    "user.slice/user-4242.slice/session-c3.scope", "user.slice/user-4242.slice/user@4242.service/init.scope",
+    "user.slice/user-4242.slice/user@4242.service/tw.slice/app-org.tw-42.scope"])
+def test_names_are_those_of_sd_login(daemon, netns, path):
+    """Of a process that lives libsystemd tells them as well; of one that has ended its control group alone does."""
+    with cgroup(path) as group, running(Program(netns, "leak", prefix=within(group))) as program:
+        if told_by_sd_login(program.pid, "cgroup") != "/" + path:
+            pytest.skip("libsystemd does not look at control groups of version 2 here")
+        wait_for(lambda: [r["owner"]["cgroup"] for r in program.rows(daemon)] == ["/" + path], 10,
+                 lambda: program.rows(daemon))
+        owner = program.rows(daemon)[0]["owner"]
+        for name in ("unit", "slice"):
+            of_user = told_by_sd_login(program.pid, f"user_{name}")
+            assert owner[name] == (of_user or told_by_sd_login(program.pid, name))
 
 
 def hostile_parts(length):
