@@ -3,6 +3,7 @@
  * The iterators: they run when the daemon reads from them, and tell of what is there, not of what
  * happens.
  */
+#include "ahead.bpf.h"
 #include "executable.bpf.h"
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
@@ -155,6 +156,7 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	if (!socket || socket->type != SOCK_STREAM)
 		return 0;
+	ahead_read(task, ctx->fd, file);
 	sk = socket->sk;
 	if (!sk || sk->__sk_common.skc_state == TW_CLOSE || !is_internet(sk))
 		return 0;
