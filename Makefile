@@ -136,7 +136,7 @@ $(OUT)/%.a:
 
 $(OUT)/tcpwatchd: $(OUT)/daemon/main.o $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -lm -o $@
+	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
 
 $(OUT)/tcpwatchctl: $(OUT)/daemon/ctl/main.o $(OUT)/libctl.a $(OUT)/libbase.a
 	$(say) LINK $@
@@ -176,7 +176,7 @@ unit-programs: $(unit_programs)
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libctl.a $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(packages) $(test_packages)) -lm -o $@
+	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(packages) $(test_packages)) -o $@
 
 check-unit: ## each module by itself, once more with ASan and UBSan (no root needed)
 	+$(MAKE) --no-print-directory unit-programs

@@ -2,7 +2,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -142,17 +141,19 @@ int syn_read(struct syn *s, syn_count_fn *on_count, void *userdata)
 	}
 }
 
-/* How many prefixes have set the bits, by how many they left unset (linear counting). */
+/* How many prefixes set so many bits, on average: the more are set, the more prefixes it takes to
+ * set another. When all are, there were at least so many. */
 static uint64_t estimate(const uint64_t bits[TW_SOURCE_WORDS])
 {
 	const double all = TW_SOURCE_WORDS * 64;
+	double prefixes = 0;
 	unsigned set = 0;
 
 	for (size_t i = 0; i < TW_SOURCE_WORDS; i++)
 		set += (unsigned)__builtin_popcountll(bits[i]);
-	/* with none left there were more than it can tell: seven times as many fill it on average
-	 */
-	return (uint64_t)lround(set < all ? -all * log(1 - set / all) : 7 * all);
+	for (unsigned i = 0; i < set; i++)
+		prefixes += all / (all - i);
+	return (uint64_t)(prefixes + 0.5);
 }
 
 /* What it stands for: in a flood not every SYN is looked at. */
