@@ -178,6 +178,31 @@ int descriptors(struct bpf_iter__task_file *ctx)
 }
 
 /*
+ * The TCP sockets of the namespace in which it was opened, those that listen first. Puts them into
+ * the listener map: also those that no pass meets, as no process has a descriptor of them. They are
+ * the kernel's own, or io_uring's, or on their way through a Unix socket. At the first that does
+ * not listen it writes the byte that its reader waits for, who reads no further.
+ */
+SEC("iter/tcp")
+int older(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *sk = ctx->sk_common;
+	const __u8 end = 0;
+	__u8 state;
+
+	if (!sk)
+		return 0;
+	state = sk->skc_state;
+	/* a listener may close after the kernel has found it */
+	if (state != TW_LISTEN && state != TW_CLOSE)
+		bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+	/* of an MPTCP socket; no way that the verifier knows of leads from here to that */
+	if (state == TW_LISTEN && !sock_is_subflow((const struct sock *)sk))
+		bpf_sk_storage_get(&listeners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+/*
  * The connections that wait for accept(), by their cookies. The queue goes on
  * changing: one that has been accepted has a struct socket, and the memory of a request is only
  * ever used for another one (SLAB_TYPESAFE_BY_RCU). All of it fits into the 8 pages that the kernel

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR MIT */
 /*
  * The listener map: storage on listening sockets only. The tracepoint adds those that begin to
- * listen, the pass over all descriptors those that listened before; the kernel frees the storage
- * with the socket. Both objects that use it declare it, and the daemon makes it one map.
+ * listen, the pass over all descriptors those that listened before, and a walk over the sockets of
+ * a namespace those of them that no process holds; the kernel frees the storage with the socket.
+ * Both objects that use it declare it, and the daemon makes it one map.
  *
  * For an MPTCP listener it is on the MPTCP socket, to which a descriptor leads and which BPF may
  * give storage. Its subflow, the TCP socket that listens, is found from there, but as an address

@@ -266,6 +266,48 @@ static void start_full(struct rounds *r, enum resync_cause cause)
 	schedule_heal_started(&r->schedule);
 }
 
+/* Of the namespace's listeners, those that the looks tell of. */
+static size_t told_listeners(const struct rounds *r, uint32_t inum)
+{
+	size_t count, told = 0;
+	const struct tw_listener *rows = listeners_rows(model_listeners(r->model), &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct connection *c = rows[i].netns == inum
+						     ? table_find(model_table(r->model),
+								  rows[i].cookie)
+						     : NULL;
+
+		told += c && c->state == TW_LISTEN;
+	}
+	return told;
+}
+
+/* Once it has been dumped. */
+static bool list_older(const struct rounds *r, struct namespace *n)
+{
+	int index = n->files.older < 0 ? -1 : netns_find(model_netns(r->model), n->inum);
+	const struct netns *known = index < 0 ? NULL
+					      : netns_at(model_netns(r->model), (size_t)index);
+	bool list;
+
+	if (!known || !known->known)
+		return false;
+	list = netns_connections(known, TW_LISTEN) > told_listeners(r, n->inum);
+	namespaces_older(sources_namespaces(r->sources), n, list);
+	return list;
+}
+
+bool rounds_list_older(const struct rounds *r)
+{
+	struct namespaces *namespaces = sources_namespaces(r->sources);
+	bool listed = false;
+
+	for (size_t i = 0; i < namespaces_count(namespaces) && sources_listing(r->sources); i++)
+		listed |= list_older(r, namespaces_at(namespaces, i));
+	return listed;
+}
+
 static bool any_suspect(const struct rounds *r)
 {
 	const struct netns_table *netns = model_netns(r->model);

@@ -52,6 +52,12 @@ void rounds_lost(struct rounds *r);
 void rounds_drift(struct rounds *r, const struct model_drift *drift);
 /* Heals losses, when it is time to. */
 void rounds_heal(struct rounds *r);
+/*
+ * After each look at the listeners. Where dumps show some that no look tells of, though a pass has
+ * met those that somebody holds, the iterator over the namespace's sockets adds them to the
+ * listener map, once. Whether there were any: the next look tells of them.
+ */
+bool rounds_list_older(const struct rounds *r);
 /* After each look at the kernel's sums: starts what is due. */
 void rounds_tick(struct rounds *r);
 

@@ -41,6 +41,7 @@ static const struct rule common_rules[] = {
 };
 
 static const struct rule opener_rules[] = {
+	{.name = "bpf", .only = EQUAL(0, BPF_ITER_CREATE)},
 	{.name = "bpf", .only = EQUAL(0, BPF_LINK_CREATE)},
 	{.name = "getdents64"},
 	{.name = "lseek"},

@@ -330,6 +330,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	on_record(TW_RECORD_TICK, &tick, d);
 	sources_count_stirring(d->sources, stirs, d->model);
 	sources_look(d->sources);
+	if (rounds_list_older(d->rounds))
+		sources_look(d->sources);
 	follow_ports(d);
 	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);

@@ -771,7 +771,7 @@ const struct tw_netstat *model_netstat_sums(const struct model *m)
 	return &m->netstat_sums;
 }
 
-struct table *model_table(struct model *m)
+struct table *model_table(const struct model *m)
 {
 	return m->table;
 }

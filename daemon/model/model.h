@@ -127,7 +127,7 @@ const struct segments *model_segments(const struct model *m);
 bool model_wants_port(const struct model *m, const struct tw_port *port);
 /* Of all namespaces, since each was first seen; see netstat.h. */
 const struct tw_netstat *model_netstat_sums(const struct model *m);
-struct table *model_table(struct model *m);
+struct table *model_table(const struct model *m);
 bool model_known(const struct model *m); /* a full round has ended: the counts are whole */
 
 #endif

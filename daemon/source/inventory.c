@@ -10,7 +10,7 @@
 
 struct inventory {
 	struct inventory_bpf *skeleton;
-	struct bpf_link *queues, *descriptors;
+	struct bpf_link *queues, *descriptors, *older;
 	bool passed;
 };
 
@@ -50,6 +50,9 @@ static int attach(struct inventory *inv, int listener_map)
 	inv->descriptors = bpf_program__attach_iter(inv->skeleton->progs.descriptors, NULL);
 	if (!inv->descriptors)
 		return -errno;
+	inv->older = bpf_program__attach_iter(inv->skeleton->progs.older, NULL);
+	if (!inv->older)
+		return -errno;
 	inv->queues = bpf_program__attach_iter(inv->skeleton->progs.queues, &options);
 	return inv->queues ? 0 : -errno;
 }
@@ -76,9 +79,15 @@ struct inventory *inventory_free(struct inventory *inv)
 		return NULL;
 	bpf_link__destroy(inv->queues);
 	bpf_link__destroy(inv->descriptors);
+	bpf_link__destroy(inv->older);
 	inventory_bpf__destroy(inv->skeleton);
 	free(inv);
 	return NULL;
+}
+
+int inventory_older(const struct inventory *inv)
+{
+	return bpf_link__fd(inv->older);
 }
 
 /* Hands over what is whole of the data; how many bytes that was. */

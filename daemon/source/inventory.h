@@ -20,6 +20,10 @@ struct inventory;
 int inventory_new(int listener_map, struct inventory **ret);
 struct inventory *inventory_free(struct inventory *inv);
 
+/* The link of the iterator that adds the listeners of one namespace, see struct opener_programs.
+ * Its own. */
+int inventory_older(const struct inventory *inv);
+
 #define INVENTORY_BUFFER_SIZE                                              \
 	(32U << 10) /* the kernel fills as much at a time (bpf_seq_read()) \
 		     */

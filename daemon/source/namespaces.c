@@ -78,7 +78,7 @@ int namespaces_own(uint32_t *ret)
 }
 
 /* For that nobody is asked. */
-static int open_own(struct namespaces *n, const int programs[OPENER_HOOKS])
+static int open_own(struct namespaces *n, const struct opener_programs *programs)
 {
 	struct namespace *own;
 	uint32_t inum;
@@ -90,11 +90,13 @@ static int open_own(struct namespaces *n, const int programs[OPENER_HOOKS])
 	if (!own)
 		return -ENOMEM;
 	own->error = opener_files_open(true, programs, &own->files);
+	n->descriptors += opener_files_count(&own->files);
 	own->fresh = !own->error;
 	return own->error;
 }
 
-int namespaces_new(struct opener *opener, const int programs[OPENER_HOOKS], struct namespaces **ret)
+int namespaces_new(struct opener *opener, const struct opener_programs *programs,
+		   struct namespaces **ret)
 {
 	struct namespaces *n = calloc(1, sizeof(*n));
 	int error;
@@ -150,6 +152,19 @@ void namespaces_close(struct namespaces *n, size_t index)
 	n->count--;
 	for (size_t i = index; i < n->count; i++)
 		n->entries[i] = n->entries[i + 1];
+}
+
+void namespaces_older(struct namespaces *n, struct namespace *entry, bool list)
+{
+	int fd = TAKE_FD(entry->files.older);
+	uint8_t end;
+
+	if (fd < 0)
+		return;
+	while (list && read(fd, &end, sizeof(end)) < 0 && errno == EAGAIN)
+		; /* it rests after a million objects */
+	close(fd);
+	n->descriptors--;
 }
 
 /* What leaves no room for one more, beside some that the opener is at. */

@@ -38,9 +38,9 @@ int namespaces_own(uint32_t *ret);
 
 /*
  * opener: the caller's, and outlives the result; NULL: the daemon's own namespace alone. programs:
- * to hook into each (see opener.h), or NULL. 0, or a negative errno.
+ * for each, the caller's, or NULL. 0, or a negative errno.
  */
-int namespaces_new(struct opener *opener, const int programs[OPENER_HOOKS],
+int namespaces_new(struct opener *opener, const struct opener_programs *programs,
 		   struct namespaces **ret);
 struct namespaces *namespaces_free(struct namespaces *n);
 
@@ -77,6 +77,12 @@ int namespaces_receive(struct namespaces *n, struct namespaces_news *ret);
  * nothing, for half a minute of them. */
 int namespaces_tick(struct namespaces *n);
 void namespaces_close(struct namespaces *n, size_t index);
+/*
+ * Once. list: it has listeners that are older than the daemon and that no pass over all descriptors
+ * meets. All of the namespace's are put into the listener map then. The kernel walks over its
+ * sockets, as for a dump, up to the first of the namespace that does not listen.
+ */
+void namespaces_older(struct namespaces *n, struct namespace *entry, bool list);
 
 /* The daemon's own comes first. */
 size_t namespaces_count(const struct namespaces *n);

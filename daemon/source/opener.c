@@ -124,11 +124,12 @@ int opener_fd(const struct opener *o)
 	return o->socket;
 }
 
-int opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS])
+int opener_set_programs(struct opener *o, const struct opener_programs *programs)
 {
 	const struct opener_message request = {.verb = OPENER_PROGRAMS};
+	size_t count = programs->hooks[0] >= 0 ? OPENER_PROGRAMS_COUNT : 1;
 
-	return opener_message_send(o->socket, &request, programs, OPENER_HOOKS, MSG_DONTWAIT);
+	return opener_message_send(o->socket, &request, &programs->older, count, MSG_DONTWAIT);
 }
 
 int opener_scan(struct opener *o)

@@ -54,9 +54,8 @@ static inline void opener_freep(struct opener **o)
 /* Readable when there is an answer, or when the opener is gone. The opener's own. */
 int opener_fd(const struct opener *o);
 
-/* From now on each namespace gets a hook at LOCAL_IN for each program; descriptors, the caller's
- * own. 0, or a negative errno. */
-int opener_set_programs(struct opener *o, const int programs[OPENER_HOOKS]);
+/* For each namespace from now on; the caller's. 0, or a negative errno. */
+int opener_set_programs(struct opener *o, const struct opener_programs *programs);
 /* Not while a scan goes on. 0; -EAGAIN: it has much to do, ask later; or another negative errno. */
 int opener_scan(struct opener *o);
 /* Likewise, and at any time. */

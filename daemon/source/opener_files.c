@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <linux/bpf.h>
 #include <linux/netlink.h>
 
 #include "base/util.h"
@@ -47,6 +48,16 @@ void opener_sysctls_close(struct opener_files *files)
 bool opener_files_hooked(const struct opener_files *files)
 {
 	return files->hooks[0] >= 0;
+}
+
+/* It is of the namespace in which it is made: bpf_iter_init_seq_net(). */
+static int iterate(int link)
+{
+	struct {
+		uint32_t link_fd, flags;
+	} attr = {.link_fd = (uint32_t)link};
+
+	return (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
 }
 
 static int hook(int program, uint32_t family, int32_t priority)
@@ -116,7 +127,7 @@ static void open_sysctls(bool home, int ret[TW_SYSCTL_COUNT])
 		ret[i] = home || rows[i].everywhere ? open(rows[i].path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
-int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener_files *ret)
+int opener_files_open(bool home, const struct opener_programs *programs, struct opener_files *ret)
 {
 	struct opener_files files = {
 		.diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -127,6 +138,7 @@ int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener
 		.sockstat6 = open("/proc/self/net/sockstat6", O_RDONLY | O_CLOEXEC),
 		.snmp = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC),
 		.netstat = open("/proc/self/net/netstat", O_RDONLY | O_CLOEXEC),
+		.older = -1,
 		.hooks = {-1, -1},
 	};
 
@@ -139,7 +151,9 @@ int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener
 	}
 	open_sysctls(home, files.sysctls);
 	if (programs)
-		hook_here(programs, &files);
+		files.older = iterate(programs->older);
+	if (programs && programs->hooks[0] >= 0)
+		hook_here(programs->hooks, &files);
 	*ret = files;
 	return 0;
 }

@@ -21,6 +21,14 @@
 
 enum opener_hook { OPENER_HOOK_IPV4, OPENER_HOOK_IPV6, OPENER_HOOKS };
 
+/* BPF that is put to use in each namespace. Descriptors; -1: not wanted. */
+struct opener_programs {
+	int older;               /* link of the iterator that opener_files.older is made of */
+	int hooks[OPENER_HOOKS]; /* netfilter programs for LOCAL_IN: both, or -1 */
+};
+
+#define OPENER_PROGRAMS_COUNT (sizeof(struct opener_programs) / sizeof(int))
+
 /* Each stays bound to its namespace, and keeps it alive until it is closed. */
 struct opener_files {
 	int diag;      /* a NETLINK_SOCK_DIAG socket, non-blocking, for dumps */
@@ -29,26 +37,29 @@ struct opener_files {
 	int sockstat6; /* /proc/net/sockstat6; -1 where IPv6 is off */
 	int snmp;      /* /proc/net/snmp */
 	int netstat;   /* /proc/net/netstat */
+	int older;     /* an iterator, see namespaces_older(); -1: it has been read, or is not
+			  wanted */
 	int sysctls[TW_SYSCTL_COUNT]; /* below /proc/sys/net; -1: not wanted, or not there */
 	/* links of the netfilter programs: both, or -1, as half of what comes would pass for all */
 	int hooks[OPENER_HOOKS];
 	int hook_error; /* why not, a negative errno; 0: they are there, or were not wanted */
 };
 
-#define OPENER_FILES_NONE                                                                        \
-	{                                                                                        \
-		.diag = -1, .lookup = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1,           \
-		.netstat = -1, .sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, .hooks = {-1, -1}, \
+#define OPENER_FILES_NONE                                                                  \
+	{                                                                                  \
+		.diag = -1, .lookup = -1, .sockstat = -1, .sockstat6 = -1, .snmp = -1,     \
+		.netstat = -1, .older = -1, .sysctls = {[0 ... TW_SYSCTL_COUNT - 1] = -1}, \
+		.hooks = {-1, -1},                                                         \
 	}
 
 /* The descriptors stand in front, one after the other: so they go through a socket. */
 #define OPENER_FILES_COUNT (offsetof(struct opener_files, hook_error) / sizeof(int))
 
 /*
- * In the namespace that the process is in. home: it is the daemon's own. programs: one to hook in
- * at LOCAL_IN for each of enum opener_hook, or NULL. 0, or a negative errno.
+ * In the namespace that the process is in. home: it is the daemon's own. programs: the caller's, or
+ * NULL. 0, or a negative errno.
  */
-int opener_files_open(bool home, const int programs[OPENER_HOOKS], struct opener_files *ret);
+int opener_files_open(bool home, const struct opener_programs *programs, struct opener_files *ret);
 /* How many are open. */
 size_t opener_files_count(const struct opener_files *files);
 void opener_files_close(struct opener_files *files);

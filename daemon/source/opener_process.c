@@ -25,8 +25,8 @@ static struct {
 	int proc;   /* /proc */
 	int home;   /* the namespace that it started in */
 	dev_t nsfs; /* the file system that namespace files are on */
-	bool hooks; /* the programs are there */
-	int programs[OPENER_HOOKS];
+	bool told;  /* which programs there are */
+	struct opener_programs programs;
 	uint32_t seen[SEEN_SIZE], seen_count;
 	_Alignas(struct dirent64) char entries[ENTRIES_SIZE];
 } opener;
@@ -73,7 +73,7 @@ static int open_there(const struct opener_place *place, struct opener_files *ret
 		return error;
 	if (setns(fd, CLONE_NEWNET) < 0)
 		return -errno;
-	error = opener_files_open(false, opener.hooks ? opener.programs : NULL, ret);
+	error = opener_files_open(false, opener.told ? &opener.programs : NULL, ret);
 	/* to stay would keep the namespace alive */
 	if (setns(opener.home, CLONE_NEWNET) < 0)
 		end(EXIT_FAILURE);
@@ -201,10 +201,11 @@ static void answer_scan(void)
 
 static void take_programs(const int *fds, size_t count)
 {
-	if (opener.hooks || count != OPENER_HOOKS)
+	if (opener.told || (count != 1 && count != OPENER_PROGRAMS_COUNT))
 		end(EXIT_FAILURE);
-	memcpy(opener.programs, fds, sizeof(opener.programs));
-	opener.hooks = true;
+	opener.programs = (struct opener_programs){.hooks = {-1, -1}};
+	memcpy(&opener.programs.older, fds, count * sizeof(*fds));
+	opener.told = true;
 }
 
 /* One request, if there is one or if it is to be waited for. */

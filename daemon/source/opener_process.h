@@ -13,7 +13,7 @@
 
 enum opener_verb {
 	/* of the daemon */
-	OPENER_PROGRAMS, /* the programs to hook into each namespace come along */
+	OPENER_PROGRAMS, /* those of struct opener_programs that are wanted come along */
 	OPENER_SCAN,
 	OPENER_OPEN, /* place */
 	/* of the opener */

@@ -170,11 +170,14 @@ static void warn_of_unhooked(struct sources *s)
 
 static int open_namespaces(struct sources *s)
 {
-	int programs[OPENER_HOOKS], error;
+	struct opener_programs programs = {.hooks = {-1, -1}};
+	int error;
 
+	if (s->inventory)
+		programs.older = inventory_older(s->inventory);
 	if (s->syn)
-		syn_programs(s->syn, programs);
-	error = namespaces_new(s->options.opener, s->syn ? programs : NULL, &s->namespaces);
+		syn_programs(s->syn, programs.hooks);
+	error = namespaces_new(s->options.opener, s->inventory ? &programs : NULL, &s->namespaces);
 	if (error < 0)
 		log_error("sock_diag cannot be opened: %s; the kernel needs CONFIG_INET_DIAG",
 			  strerror(-error));

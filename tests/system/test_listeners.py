@@ -210,6 +210,49 @@ def test_mptcp(make_daemon, netns, mode, family, older):
         assert row_of(daemon, netns, listener)["owner"]["pid"] == os.getpid()
 
 
+def let_go(listener):
+    """Sends it into a pair of Unix sockets, and closes it: no process has a descriptor of it any more. The pair."""
+    pair = socket.socketpair()
+    socket.send_fds(pair[0], [b"x"], [listener.fileno()])
+    listener.close()
+    return pair
+
+
+def iterators(daemon):
+    """BPF iterators that the daemon has open."""
+    files = subprocess.run(["ls", "-l", f"/proc/{daemon.process.pid}/fd"], capture_output=True, text=True).stdout
+    return files.count("bpf_iter")
+
+
+@both_modes
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_older_and_held_by_nobody(make_daemon, netns, elsewhere, family):
+    """It is shown as ss shows it, beside one that somebody holds, and gone when it is gone."""
+    listener, beside = netns.listener(family, backlog=77), netns.listener(family)
+    name = listener.getsockname()
+    for _ in range(2):
+        netns.connect(listener)
+    half_open(netns, listener, 4)
+    half_open(netns, beside, 3)
+    pair = let_go(listener)
+    where = {} if elsewhere else {"netns": netns, "namespaces": "host", "metrics": {"listen": "off"}}
+    daemon = make_daemon(**where).start()
+    assert_listeners(daemon, netns)
+    for _ in range(5):
+        netns.begin(name, family)
+    assert_listeners(daemon, netns)
+    row, = daemon.listeners(netns=netns.inum, port=name[1])
+    assert (row["syn_queue"], row["accept_queue"], row["backlog"]) == (9, 2, 77)
+    assert (row["owner"]["kind"], row["owner"]["pid"], row["owner"]["uid"]) == ("unknown", None, os.getuid())
+    assert daemon.status().states_of(netns.inum)["syn_recv"] == 12
+    for end in pair:
+        end.close()
+    wait_for(lambda: not daemon.listeners(netns=netns.inum, port=name[1]), 5, "the listener to be gone")
+    assert_listeners(daemon, netns)
+    wait_for(lambda: not iterators(daemon), 5, "the iterators to be closed")
+
+
 def test_mptcp_closed(daemon, netns):
     """What it leaves half-open is counted until that ends."""
     listener = netns.listener(protocol=socket.IPPROTO_MPTCP)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 
 #include "opener_fixture.h"
@@ -104,6 +105,30 @@ static void test_open_without_an_answer(void **state)
 	ticks(f->namespaces, 100 * HALF_A_MINUTE);
 }
 
+/* Read up to its first byte, once, or not at all; closed in both cases. */
+static void test_older(void **state)
+{
+	const struct fixture *f = *state;
+	struct namespace *own = namespaces_at(f->namespaces, 0);
+	char rest[4];
+
+	for (int list = 0; list <= 1; list++) {
+		int ends[2], peer;
+
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], "abc", 3), 3);
+		peer = dup(ends[0]);
+		own->files.older = ends[0];
+		namespaces_older(f->namespaces, own, list);
+		namespaces_older(f->namespaces, own, list);
+		assert_int_equal(own->files.older, -1);
+		assert_int_equal(fcntl(ends[0], F_GETFD), -1);
+		assert_int_equal(read(peer, rest, sizeof(rest)), list ? 2 : 3);
+		close(peer);
+		close(ends[1]);
+	}
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -113,6 +138,7 @@ int main(void)
 		TEST(test_scan_without_an_end),
 		TEST(test_answers_in_between),
 		TEST(test_open_without_an_answer),
+		TEST(test_older),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,19 +162,20 @@ static void give_what_is_not_asked_for(int fd)
 	opener_message_send(fd, &m, &fd, 1, 0);
 }
 
-static void give_one_program(int fd)
+/* The hook of one family alone. */
+static void give_two_programs(int fd)
 {
 	struct opener_message m = {.verb = OPENER_PROGRAMS};
 
-	opener_message_send(fd, &m, &fd, 1, 0);
+	opener_message_send(fd, &m, (int[]){fd, fd}, 2, 0);
 }
 
 /* It ends, rather than to guess what was meant. */
 static void test_nonsense_ends_it(void **state)
 {
 	static void (*const nonsense[])(int fd) = {
-		ask_with_a_slash, ask_for_nothing_known,      answer_it,       ask_too_briefly,
-		ask_at_length,    give_what_is_not_asked_for, give_one_program};
+		ask_with_a_slash, ask_for_nothing_known,      answer_it,        ask_too_briefly,
+		ask_at_length,    give_what_is_not_asked_for, give_two_programs};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {

@@ -34,7 +34,7 @@ CORE = "-k 'not diag' " + in_system(
            " test_mptcp_by_events",
     minisockets="test_orphan_expires test_port_used_again test_syn_ends_a_time_wait",
     half_open="test_backlog",
-    listeners="test_older_than_the_daemon test_whole_sockets_in_syn_recv",
+    listeners="test_older_than_the_daemon test_older_and_held_by_nobody[ebpf-2-True] test_whole_sockets_in_syn_recv",
     syn="test_all_are_counted test_cookies_for_all test_counters test_before_6_4",
     queues="test_full_accept_queue",
     owners="test_leak test_unaccepted test_exited",
