@@ -104,6 +104,16 @@ static uint64_t next_deadline(void)
 	return now_ns(CLOCK_MONOTONIC) + DEADLINE_NS;
 }
 
+static void start_tick(struct http *h)
+{
+	int enabled;
+
+	if (sd_event_source_get_enabled(h->tick, &enabled) < 0 || enabled != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(h->tick, TICK_USEC);
+	sd_event_source_set_enabled(h->tick, SD_EVENT_ONESHOT);
+}
+
 static void add_client(struct http *h, struct MHD_Connection *connection, void **context)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
@@ -118,6 +128,7 @@ static void add_client(struct http *h, struct MHD_Connection *connection, void *
 	client->deadline_ns = next_deadline();
 	LIST_INSERT_HEAD(&h->clients, client, list);
 	*context = client;
+	start_tick(h);
 }
 
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
@@ -628,16 +639,20 @@ static int on_again(sd_event_source *source, void *userdata)
 	return 0;
 }
 
+/* The last is when nobody was there any more: MHD, which may have stopped listening when there were
+ * too many, has its run then. */
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct http *h = userdata;
+	bool idle = LIST_EMPTY(&h->clients);
 
-	(void)usec;
+	(void)source, (void)usec;
 	end_late_clients(h);
 	look_at_readers(h);
 	run(h);
-	sd_event_source_set_time_relative(source, TICK_USEC);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	if (!idle)
+		start_tick(h);
+	return 0;
 }
 
 static int start(struct http *h, int fd)
