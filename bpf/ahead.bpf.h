@@ -6,6 +6,8 @@
  * which needs what another brings: a pass over 400,000 sockets takes a quarter less.
  *
  * Nothing depends on what is read, which may be of a descriptor that has been closed meanwhile.
+ * Before Linux 6.2 there is no way to read so many words but a call for each, which costs as much
+ * as it saves.
  */
 #ifndef AHEAD_BPF_H
 #define AHEAD_BPF_H
@@ -14,11 +16,6 @@
 
 #define AHEAD_DESCRIPTORS 3
 
-/* An address as a pointer that may be read through, wherever it leads. Since Linux 6.2. */
-extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
-
-#define AHEAD_CAST(type, address) \
-	((const type *)bpf_rdonly_cast(address, bpf_core_type_id_kernel(type)))
 /* Neither the compiler nor the verifier takes away what nobody uses. */
 #define AHEAD_READ(value) asm volatile("" : : "r"(value))
 
@@ -27,9 +24,9 @@ extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
 static __always_inline const struct socket *ahead_socket(const struct file *file,
 							 const struct file *of_socket)
 {
-	const struct file *f = AHEAD_CAST(struct file, file);
+	const struct file *f = CAST(file, struct file);
 
-	return f->f_op == of_socket->f_op ? AHEAD_CAST(struct socket, f->private_data) : NULL;
+	return f->f_op == of_socket->f_op ? CAST(f->private_data, struct socket) : NULL;
 }
 
 /* fd: the task's descriptor at which the pass is, of a socket's file. */
@@ -43,7 +40,7 @@ static __always_inline void ahead_read(const struct task_struct *task, __u32 fd,
 	if (!bpf_rdonly_cast || fd + AHEAD_DESCRIPTORS >= table->max_fds)
 		return;
 	bpf_probe_read_kernel(next, sizeof(next), table->fd + fd + 1);
-	AHEAD_READ(AHEAD_CAST(struct file, next[2])->private_data);
+	AHEAD_READ(CAST(next[2], struct file)->private_data);
 	socket = ahead_socket(next[1], file);
 	if (socket)
 		AHEAD_READ(socket->sk);

@@ -264,6 +264,11 @@ enum sock_flags {
 
 #pragma clang attribute pop
 
+/* An address as a pointer that may be read through, wherever it leads. NULL before Linux 6.2. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define CAST(pointer, type) ((const type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
+
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_HOPOPTS 0
