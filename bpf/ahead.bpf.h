@@ -37,7 +37,7 @@ static __always_inline void ahead_read(const struct task_struct *task, __u32 fd,
 	struct file *next[AHEAD_DESCRIPTORS] = {};
 	const struct socket *socket;
 
-	if (!bpf_rdonly_cast || fd + AHEAD_DESCRIPTORS >= table->max_fds)
+	if (fd + AHEAD_DESCRIPTORS >= table->max_fds)
 		return;
 	bpf_probe_read_kernel(next, sizeof(next), table->fd + fd + 1);
 	AHEAD_READ(CAST(next[2], struct file)->private_data);

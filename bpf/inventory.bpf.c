@@ -3,10 +3,12 @@
  * The iterators: they run when the daemon reads from them, and tell of what is there, not of what
  * happens.
  */
-#include "ahead.bpf.h"
 #include "executable.bpf.h"
 #include "listeners.bpf.h"
 #include "sock.bpf.h"
+#ifdef READ_AHEAD
+#include "ahead.bpf.h"
+#endif
 
 #include <tcpwatch/holder.h>
 #include <tcpwatch/tcp_state.h>
@@ -156,7 +158,9 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	if (!socket || socket->type != SOCK_STREAM)
 		return 0;
+#ifdef READ_AHEAD
 	ahead_read(task, ctx->fd, file);
+#endif
 	sk = socket->sk;
 	if (!sk || sk->__sk_common.skc_state == TW_CLOSE || !is_internet(sk))
 		return 0;

@@ -264,8 +264,9 @@ enum sock_flags {
 
 #pragma clang attribute pop
 
-/* An address as a pointer that may be read through, wherever it leads. NULL before Linux 6.2. */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+/* An address as a pointer that may be read through, wherever it leads. Since Linux 6.2: older ones
+ * do not take an object that has it. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 #define CAST(pointer, type) ((const type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)))
 

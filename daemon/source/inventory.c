@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "bpf/inventory.skel.h"
+#include "bpf/inventory_ahead.skel.h"
 #include "source/inventory.h"
 
 struct inventory {
@@ -32,19 +33,41 @@ void inventory_reader_close(struct inventory_reader *r)
 	r->fd = -1;
 }
 
+/* ahead: the object with the pass that reads ahead, which not all kernels take. */
+static int load(struct inventory *inv, int listener_map, bool ahead)
+{
+	int error;
+
+	inv->skeleton = calloc(1, sizeof(*inv->skeleton));
+	if (!inv->skeleton)
+		return -ENOMEM;
+	error = inventory_bpf__create_skeleton(inv->skeleton);
+	/* both objects are of one source, with the same programs and variables */
+	if (!error && ahead)
+		inv->skeleton->skeleton->data = (void *)inventory_ahead_bpf__elf_bytes(
+			&inv->skeleton->skeleton->data_sz);
+	if (!error)
+		error = bpf_object__open_skeleton(inv->skeleton->skeleton, NULL);
+	if (!error)
+		error = bpf_map__reuse_fd(inv->skeleton->maps.listeners, listener_map);
+	if (!error)
+		error = inventory_bpf__load(inv->skeleton);
+	if (!error)
+		return 0;
+	inventory_bpf__destroy(inv->skeleton);
+	inv->skeleton = NULL;
+	return error;
+}
+
 static int attach(struct inventory *inv, int listener_map)
 {
 	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)listener_map};
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
 		    .link_info_len = sizeof(info));
-	int error;
+	int error = load(inv, listener_map, true);
 
-	inv->skeleton = inventory_bpf__open();
-	if (!inv->skeleton)
-		return -errno;
-	error = bpf_map__reuse_fd(inv->skeleton->maps.listeners, listener_map);
-	if (!error)
-		error = inventory_bpf__load(inv->skeleton);
+	if (error < 0)
+		error = load(inv, listener_map, false);
 	if (error < 0)
 		return error;
 	inv->descriptors = bpf_program__attach_iter(inv->skeleton->progs.descriptors, NULL);

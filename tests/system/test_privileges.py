@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where BPF cannot be had: refused with the reason, or made do without, and both said (facts 22 to 25)."""
 
+import contextlib
 import grp
 import json
 import os
@@ -338,7 +339,8 @@ def test_daemon_ends_without_answers_of_the_opener(make_daemon):
         assert daemon.status() and daemon.process.poll() is None
         assert daemon.wait(timeout=25) == 1
     finally:
-        os.kill(opener, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ends with the daemon
+            os.kill(opener, signal.SIGKILL)
     assert len([text for priority, text in daemon.messages() if priority <= 3]) == 1, daemon.text()
 
 
