@@ -293,7 +293,8 @@ static bool list_older(const struct rounds *r, struct namespace *n)
 
 	if (!known || !known->known)
 		return false;
-	list = netns_connections(known, TW_LISTEN) > told_listeners(r, n->inum);
+	list = sources_listing(r->sources) &&
+	       netns_connections(known, TW_LISTEN) > told_listeners(r, n->inum);
 	namespaces_older(sources_namespaces(r->sources), n, list);
 	return list;
 }
@@ -303,7 +304,9 @@ bool rounds_list_older(const struct rounds *r)
 	struct namespaces *namespaces = sources_namespaces(r->sources);
 	bool listed = false;
 
-	for (size_t i = 0; i < namespaces_count(namespaces) && sources_listing(r->sources); i++)
+	if (!sources_passed(r->sources))
+		return false;
+	for (size_t i = 0; i < namespaces_count(namespaces); i++)
 		listed |= list_older(r, namespaces_at(namespaces, i));
 	return listed;
 }

@@ -202,6 +202,11 @@ void inventory_holders_end(struct inventory *inv, struct inventory_reader *r, bo
 		inv->skeleton->bss->complete = inv->skeleton->bss->pass;
 }
 
+bool inventory_passed(const struct inventory *inv)
+{
+	return inv->passed;
+}
+
 /* The pass that goes on may yet meet one, as the one before it did. */
 bool inventory_listing(const struct inventory *inv)
 {

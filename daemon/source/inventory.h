@@ -56,6 +56,8 @@ void inventory_reader_close(struct inventory_reader *r);
  * said to hold them. */
 void inventory_holders_end(struct inventory *inv, struct inventory_reader *r, bool complete);
 
+/* Whether a pass has ended. */
+bool inventory_passed(const struct inventory *inv);
 /*
  * Whether inventory_listeners() knows all listeners that the last pass met; not before one has
  * ended. Where a processor

@@ -257,6 +257,11 @@ bool sources_counting_syns(const struct sources *s)
 	return false;
 }
 
+bool sources_passed(const struct sources *s)
+{
+	return s->inventory && inventory_passed(s->inventory);
+}
+
 bool sources_listing(const struct sources *s)
 {
 	return s->inventory && inventory_listing(s->inventory);

@@ -54,6 +54,8 @@ bool sources_blind(const struct sources *s);
 int sources_fd(const struct sources *s);
 /* The namespaces that are followed. */
 struct namespaces *sources_namespaces(const struct sources *s);
+/* Whether a pass over all descriptors has ended. */
+bool sources_passed(const struct sources *s);
 /* Whether looks tell of all listeners; else dumps do, as where transitions are not followed. */
 bool sources_listing(const struct sources *s);
 /* The iterators; NULL where transitions are not followed. */
