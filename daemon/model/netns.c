@@ -8,12 +8,14 @@
 
 #define NETNS_MAX UINT16_MAX /* the index has 16 bits in each connection */
 #define NETNS_STEP 16U
-#define RECENT 256U /* spares a search for each event and tick; a power of two */
+#define CHAINS 4096U    /* as many as are followed at most, a power of two */
+#define NONE UINT16_MAX /* index of none */
 
 struct netns_table {
 	struct netns *entries;
 	size_t count, allocated;
-	uint16_t recent[RECENT]; /* index of the last namespace asked for with this hash */
+	uint16_t chains[CHAINS]; /* by inum, linked by netns.next */
+	uint16_t free;           /* likewise, those that were forgotten */
 };
 
 int netns_table_new(struct netns_table **ret)
@@ -22,6 +24,9 @@ int netns_table_new(struct netns_table **ret)
 
 	if (!t)
 		return -ENOMEM;
+	for (size_t i = 0; i < CHAINS; i++)
+		t->chains[i] = NONE;
+	t->free = NONE;
 	*ret = t;
 	return 0;
 }
@@ -34,56 +39,65 @@ struct netns_table *netns_table_free(struct netns_table *t)
 	return NULL;
 }
 
-static int find(const struct netns_table *t, uint32_t inum)
-{
-	uint16_t recent = t->recent[inum % RECENT];
-
-	if (recent < t->count && t->entries[recent].inum == inum)
-		return recent;
-	for (size_t i = 0; i < t->count; i++)
-		if (t->entries[i].inum == inum)
-			return (int)i;
-	return -ENOENT;
-}
-
 int netns_find(const struct netns_table *t, uint32_t inum)
 {
-	return inum ? find(t, inum) : -ENOENT;
+	uint16_t index = t->chains[inum % CHAINS];
+
+	while (index != NONE && t->entries[index].inum != inum)
+		index = t->entries[index].next;
+	return index == NONE ? -ENOENT : index;
+}
+
+/* Makes room for one more. */
+static int grow(struct netns_table *t)
+{
+	size_t allocated = t->allocated * 2 + NETNS_STEP;
+	struct netns *entries;
+
+	if (t->count == NETNS_MAX)
+		return -ENOSPC;
+	if (t->count < t->allocated)
+		return 0;
+	entries = realloc(t->entries, allocated * sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	t->entries = entries;
+	t->allocated = allocated;
+	return 0;
 }
 
 int netns_index(struct netns_table *t, uint32_t inum)
 {
-	int index;
+	uint16_t *chain = &t->chains[inum % CHAINS];
+	int index = inum ? netns_find(t, inum) : -EINVAL;
 
-	if (!inum)
-		return -EINVAL;
-	index = find(t, inum);
-	if (index < 0)
-		index = find(t, 0);
-	if (index < 0) {
-		if (t->count == NETNS_MAX)
-			return -ENOSPC;
-		if (t->count == t->allocated) {
-			size_t allocated = t->allocated * 2 + NETNS_STEP;
-			struct netns *entries = realloc(t->entries, allocated * sizeof(*entries));
+	if (index != -ENOENT)
+		return index;
+	index = t->free;
+	if (index == NONE) {
+		int error = grow(t);
 
-			if (!entries)
-				return -ENOMEM;
-			t->entries = entries;
-			t->allocated = allocated;
-		}
+		if (error < 0)
+			return error;
 		index = (int)t->count++;
-		t->entries[index].inum = 0;
+	} else {
+		t->free = t->entries[index].next;
 	}
-	if (!t->entries[index].inum)
-		t->entries[index] = (struct netns){.inum = inum};
-	t->recent[inum % RECENT] = (uint16_t)index;
+	t->entries[index] = (struct netns){.inum = inum, .next = *chain};
+	*chain = (uint16_t)index;
 	return index;
 }
 
 void netns_forget(struct netns_table *t, int index)
 {
-	t->entries[index] = (struct netns){0};
+	struct netns *n = &t->entries[index];
+	uint16_t *link = &t->chains[n->inum % CHAINS];
+
+	while (*link != index)
+		link = &t->entries[*link].next;
+	*link = n->next;
+	*n = (struct netns){.next = t->free};
+	t->free = (uint16_t)index;
 }
 
 size_t netns_count(const struct netns_table *t)

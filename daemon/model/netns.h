@@ -21,6 +21,7 @@ enum netns_family { NETNS_IPV4, NETNS_IPV6, NETNS_FAMILIES };
 
 struct netns {
 	uint32_t inum; /* as lsns(8) shows it; 0: this index is free */
+	uint16_t next; /* the table's own */
 	uint32_t tracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	int32_t untracked[TW_STATE_SLOTS][NETNS_FAMILIES];
 	uint32_t requests[NETNS_FAMILIES]; /* request sockets among the tracked */

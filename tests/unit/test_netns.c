@@ -87,17 +87,31 @@ static void test_number_zero(void **state)
 	assert_int_equal(netns_find(t, 0), -ENOENT);
 }
 
-/* Those whose numbers are equal in the low bits share a place among the recent. */
-static void test_recent(void **state)
+static uint32_t number(int i)
+{
+	return FIRST + 65536 * (uint32_t)i;
+}
+
+/* Those whose numbers are equal in the low bits: each of them may go, the others are found. */
+static void test_alike(void **state)
 {
 	struct netns_table *t = *state;
 
-	for (int pass = 0; pass < 3; pass++)
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(netns_index(t, number(i)), i);
+	for (int gone = 0; gone < 8; gone++) {
+		netns_forget(t, gone);
 		for (int i = 0; i < 8; i++)
-			assert_int_equal(netns_index(t, FIRST + 256 * (uint32_t)i), i);
-	netns_forget(t, 7);
-	assert_int_equal(netns_index(t, FIRST), 0);
-	assert_int_equal(netns_index(t, FIRST + 256 * 7), 7);
+			assert_int_equal(netns_find(t, number(i)), i == gone ? -ENOENT : i);
+		assert_int_equal(netns_index(t, number(gone)), gone);
+	}
+	for (int i = 0; i < 8; i++)
+		netns_forget(t, i);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(netns_find(t, number(i)), -ENOENT);
+	for (int i = 7; i >= 0; i--)
+		assert_in_range(netns_index(t, number(i)), 0, 7);
+	assert_int_equal(netns_count(t), 8);
 }
 
 static void test_connections(void **state)
@@ -124,7 +138,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_growth_keeps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_number_zero, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_recent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alike, set_up, tear_down),
 		cmocka_unit_test(test_connections),
 	};
 
