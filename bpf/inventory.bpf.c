@@ -27,6 +27,15 @@ __u32 told_pid = 0;
 /* The last pass that met a listener for which there was no memory in the listener map; 0: none. */
 __u32 unlisted = 0;
 
+/* The number of the last look at all listeners, set before each. */
+__u32 look = 0;
+/* Whether the look that goes on tells only what has changed since; set before each. */
+__u32 only_changes = 0;
+/* Listeners that it has met, told or not. Cleared before each. */
+__u32 listeners_met = 0;
+/* Whether one of them is new since the last look at all. Cleared before each. */
+__u32 listeners_came = 0;
+
 static __always_inline void fill_holder(struct task_struct *task, struct tw_holder *row)
 {
 	struct task_struct *leader = task->group_leader;
@@ -50,6 +59,7 @@ static __always_inline void hold_listener(struct sock *sk, const struct tw_holde
 		unlisted = pass;
 		return;
 	}
+	owner->idle_backlog = LISTENER_UNSETTLED;
 	if (owner->pass != pass) {
 		owner->pass = pass;
 		owner->holders = owner->last = 0;
@@ -263,10 +273,33 @@ static __always_inline int is_held(struct listener_owner *owner)
 	return (owner->pass ? owner->pass : owner->looked) >= complete;
 }
 
+static __always_inline __u32 syn_queue(const struct sock *tcp)
+{
+	return BPF_CORE_READ((const struct inet_connection_sock *)tcp,
+			     icsk_accept_queue.qlen.counter);
+}
+
+/* Most are, at most times, and then these few cache lines are all that a look costs. */
+static __always_inline int is_as_told(const struct sock *sk, const struct listener_owner *owner)
+{
+	return owner->look == look && owner->idle_backlog == sk->sk_max_ack_backlog &&
+	       !sk->sk_ack_backlog && !syn_queue(sk);
+}
+
+static __always_inline void settle(struct listener_owner *owner, __u32 idle_backlog)
+{
+	if (only_changes && owner->look != look)
+		listeners_came = 1;
+	listeners_met++;
+	owner->look = look;
+	owner->idle_backlog = idle_backlog;
+}
+
 /*
  * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's and
  * MPTCP's alone into it. A row with an accept queue is followed by the cookies in it and a 0. As
- * with descriptors, no more is read of each than is needed.
+ * with descriptors, no more is read of each than is needed. Where the kernel reads on in the list
+ * after a while it comes by some a second time.
  */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -278,23 +311,27 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 	const struct sock *tcp = sk; /* has the cookie and the queues */
 	const __u64 end = 0;
 	int mptcp, held;
+	long full;
 
 	if (!sk || !owner)
 		return 0;
 	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
+	if (!row.closed && !only_changes && owner->look == look)
+		return 0;
 	mptcp = sock_is_mptcp(sk);
+	if (!row.closed && !mptcp && only_changes && is_as_told(sk, owner)) {
+		listeners_met++;
+		return 0;
+	}
 	if (mptcp && bpf_core_type_exists(struct mptcp_sock)) {
 		tcp = row.closed ? NULL : next_subflow(sk, &node);
 		row.cookie = tcp ? subflow_cookie(tcp) : 0;
 		if (!row.cookie)
 			return 0;
 	} else {
-		if (!owner->cookie)
-			owner->cookie = bpf_get_socket_cookie(sk);
-		row.cookie = owner->cookie;
+		row.cookie = bpf_get_socket_cookie(sk);
 	}
-	row.syn_queue = BPF_CORE_READ((const struct inet_connection_sock *)tcp,
-				      icsk_accept_queue.qlen.counter);
+	row.syn_queue = syn_queue(tcp);
 	/* its half-open connections outlive it until their timers end (reqsk_timer_handler()) */
 	if (row.closed && !row.syn_queue)
 		return 0;
@@ -321,10 +358,14 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 		row.holders = owner->holders;
 		__builtin_memcpy(row.comm, owner->comm, sizeof(row.comm));
 	}
-	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
-	if (!row.accept_queue)
-		return 0;
-	tell_queue(ctx->meta->seq, tcp);
-	bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+	full = bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	if (row.accept_queue) {
+		tell_queue(ctx->meta->seq, tcp);
+		full = bpf_seq_write(ctx->meta->seq, &end, sizeof(end));
+	}
+	/* where there was no room it comes again, as with descriptors */
+	if (!full && !row.closed)
+		settle(owner, mptcp || row.syn_queue || row.accept_queue ? LISTENER_UNSETTLED
+									 : row.backlog);
 	return 0;
 }

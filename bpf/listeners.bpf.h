@@ -16,6 +16,9 @@
 
 #include <tcpwatch/listener.h>
 
+#define LISTENER_UNSETTLED 0xffffffff /* more than any backlog: net.core.somaxconn is an int */
+
+/* With what the kernel has before it, one cache line: a look costs these. */
 struct listener_owner {
 	__u32 pid;
 	__u32 last; /* that the pass met */
@@ -25,8 +28,10 @@ struct listener_owner {
 	__u32 looked;   /* the last to begin before a look first told of it; 0: none yet */
 	__u32 uid;      /* of the process */
 	__u64 cgroup;   /* likewise */
-	__u64 cookie; /* of the socket, once a look has told of it: here it is in the cache line at
-			 hand; 0: not known, as an MPTCP socket's, whose subflow has it */
+	__u32 look;     /* the last at all listeners that told of it; 0: none yet */
+	/* The backlog that a look told of it, if that told of empty queues and nothing but them may
+	 * have changed since; else LISTENER_UNSETTLED. */
+	__u32 idle_backlog;
 	char comm[TW_COMM_SIZE];
 };
 

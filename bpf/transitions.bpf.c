@@ -91,7 +91,7 @@ static __always_inline void add_listener(struct sock *sk)
 		return; /* no memory: the next pass over all descriptors adds it */
 	owner->pid = bpf_get_current_pid_tgid() >> 32;
 	owner->holders = 1;
-	owner->pass = owner->looked = 0;
+	owner->pass = owner->looked = owner->look = 0;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 }
 

@@ -40,6 +40,9 @@ bool feed_model(struct model *m, enum tw_record_type type, const void *body,
 	case TW_RECORD_LISTENERS:
 		model_listeners_done(m, body);
 		break;
+	case TW_RECORD_LISTENERS_CHANGED:
+		model_listeners_changed(m, body);
+		break;
 	case TW_RECORD_PORT:
 		model_port(m, body);
 		break;

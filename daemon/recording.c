@@ -41,6 +41,7 @@ static const uint16_t body_sizes[] = {
 	[TW_RECORD_QUEUED] = sizeof(struct tw_queued),
 	[TW_RECORD_PORT_GONE] = sizeof(struct tw_port),
 	[TW_RECORD_PROCESS] = sizeof(struct tw_process),
+	[TW_RECORD_LISTENERS_CHANGED] = sizeof(struct tw_tick),
 };
 
 struct recording {

@@ -75,6 +75,11 @@ static void on_transition(struct tcpwatchd *d, const struct tw_event *event)
 	serve_on_event(d->serve, event);
 }
 
+static void look(struct tcpwatchd *d)
+{
+	sources_look(d->sources, !listeners_settled(model_listeners(d->model)));
+}
+
 static void on_pass_end(struct tcpwatchd *d, const struct tw_pass *pass)
 {
 	if (pass->unlisted && !d->status.listeners_polled)
@@ -84,7 +89,7 @@ static void on_pass_end(struct tcpwatchd *d, const struct tw_pass *pass)
 	else if (!pass->unlisted && d->status.listeners_polled)
 		log_info("listeners and half-open connections are not polled any more");
 	d->status.listeners_polled = pass->unlisted;
-	sources_look(d->sources); /* who holds the listeners is news too */
+	sources_look(d->sources, true); /* who holds the listeners is news too */
 }
 
 static void on_record(enum tw_record_type type, const void *body, void *userdata)
@@ -106,7 +111,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 	case TW_RECORD_ROUND_END:
 		rounds_drift(d->rounds, &drift);
 		sources_count(d->sources);
-		sources_look(d->sources);
+		look(d);
 		lookups_date(d->lookups);
 		serve_on_round(d->serve);
 		break;
@@ -329,9 +334,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
 	on_record(TW_RECORD_TICK, &tick, d);
 	sources_count_stirring(d->sources, stirs, d->model);
-	sources_look(d->sources);
+	look(d);
 	if (rounds_list_older(d->rounds))
-		sources_look(d->sources);
+		sources_look(d->sources, true);
 	follow_ports(d);
 	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);

@@ -30,6 +30,8 @@ struct listeners {
 	bool in_order;
 	struct cookies met; /* by one that is not in order */
 	size_t missed, missed_next;
+	bool settled, unsettled_next; /* see listeners_settled() */
+	bool begun;                   /* some have, since the last look */
 	uint64_t look;
 
 	struct port_index index;
@@ -85,10 +87,9 @@ static int rows_grow(struct rows *rows)
 	return 0;
 }
 
-static void put(struct listeners *l, const struct tw_listener *row, unsigned lacked)
+static void put(struct listeners *l, struct rows *rows, const struct tw_listener *row,
+		unsigned lacked)
 {
-	struct rows *rows = &l->next;
-
 	if (rows->count == rows->allocated && rows_grow(rows) < 0) {
 		l->missed_next++;
 		return;
@@ -116,7 +117,7 @@ static void leave_order(struct listeners *l)
 bool listeners_add(struct listeners *l, const struct tw_listener *row)
 {
 	if (continues(l, row)) {
-		put(l, row, 0);
+		put(l, &l->next, row, 0);
 		return true;
 	}
 	if (l->in_order)
@@ -125,7 +126,7 @@ bool listeners_add(struct listeners *l, const struct tw_listener *row)
 	if (cookies_add(&l->met, row->cookie) == -EEXIST)
 		return false;
 	if (!row->closed)
-		put(l, row, 0);
+		put(l, &l->next, row, 0);
 	return true;
 }
 
@@ -139,7 +140,8 @@ bool listeners_skipped(const struct listeners *l, size_t row)
 
 void listeners_keep(struct listeners *l, size_t row)
 {
-	put(l, &l->now.entries[row], l->now.lacked[row] + 1U);
+	put(l, &l->next, &l->now.entries[row], l->now.lacked[row] + 1U);
+	l->unsettled_next = true;
 }
 
 static struct listener_port *find_or_add(struct listeners *l, uint32_t netns, uint16_t port)
@@ -277,11 +279,31 @@ static void sum_up_all(struct listeners *l)
 	const struct tw_listener *rows = l->now.entries;
 	struct owner owner = OWNER_INIT; /* of the row before, as most have several in a row */
 
+	l->look++;
 	for (size_t i = 0; i < l->now.count; i++) {
 		if (!i || !same_owner(&rows[i], &rows[i - 1]))
 			owner = listeners_owner(l, &rows[i]);
 		sum_up(l, &rows[i], &owner, l->now.lacked[i]);
 	}
+	l->begun = false;
+	for (uint32_t i = l->index.count; i-- > 0;) {
+		if (l->ports[i].look != l->look)
+			remove_port(l, i);
+		else
+			l->begun |= !l->ports[i].count;
+	}
+}
+
+/* What the look that goes on has told has been taken. */
+static void begin_next(struct listeners *l)
+{
+	l->next.count = 0;
+	cookies_clear(&l->met);
+	l->in_order = true;
+	l->missed = l->missed_next;
+	l->missed_next = 0;
+	l->settled = !l->unsettled_next;
+	l->unsettled_next = false;
 }
 
 void listeners_done(struct listeners *l)
@@ -290,16 +312,72 @@ void listeners_done(struct listeners *l)
 
 	l->now = l->next;
 	l->next = before;
-	l->next.count = 0;
-	cookies_clear(&l->met);
-	l->in_order = true;
-	l->missed = l->missed_next;
-	l->missed_next = 0;
-	l->look++;
+	begin_next(l);
 	sum_up_all(l);
-	for (uint32_t i = l->index.count; i-- > 0;)
-		if (l->ports[i].look != l->look)
-			remove_port(l, i);
+}
+
+/* Its place from there on, and round. SIZE_MAX: it is not known. */
+static size_t find_row(const struct listeners *l, uint64_t cookie, size_t from)
+{
+	size_t count = l->now.count;
+
+	for (size_t i = from; i < from + count; i++)
+		if (l->now.entries[i % count].cookie == cookie)
+			return i % count;
+	return SIZE_MAX;
+}
+
+/* Whether it has changed in nothing but its queues, which then are the port's to sum up. */
+static bool change_queues(struct listeners *l, struct tw_listener *row,
+			  const struct tw_listener *told)
+{
+	uint32_t place = port_index_find(&l->index, row->netns, row->port);
+	struct tw_listener as_told = *row;
+	struct listener_port *p;
+
+	as_told.syn_queue = told->syn_queue;
+	as_told.accept_queue = told->accept_queue;
+	as_told.backlog = told->backlog;
+	if (place == PORT_INDEX_NONE || memcmp(&as_told, told, sizeof(as_told)) != 0)
+		return false;
+	p = &l->ports[place];
+	p->syn_queue += (uint64_t)told->syn_queue - row->syn_queue;
+	p->accept_queue += (uint64_t)told->accept_queue - row->accept_queue;
+	p->backlog += (uint64_t)told->backlog - row->backlog;
+	*row = *told;
+	return true;
+}
+
+/* They come in the order in which they were last told, so that each is soon found. */
+void listeners_changed(struct listeners *l)
+{
+	bool sums_hold = !l->begun;
+	size_t place = 0;
+
+	for (size_t i = 0; i < l->next.count; i++) {
+		const struct tw_listener *told = &l->next.entries[i];
+		size_t found = find_row(l, told->cookie, place);
+
+		if (found == SIZE_MAX) {
+			put(l, &l->now, told, 0);
+			l->unsettled_next = true;
+			sums_hold = false;
+			continue;
+		}
+		place = found;
+		if (!change_queues(l, &l->now.entries[place], told)) {
+			l->now.entries[place] = *told;
+			sums_hold = false;
+		}
+	}
+	begin_next(l);
+	if (!sums_hold)
+		sum_up_all(l);
+}
+
+bool listeners_settled(const struct listeners *l)
+{
+	return l->settled && !l->missed;
 }
 
 void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const struct owner *owner)
@@ -308,6 +386,7 @@ void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const s
 
 	if (!p)
 		return;
+	l->begun = true;
 	if (!p->count && p->look != l->look + 1) {
 		p->look = l->look + 1; /* the look to come finds it, or forgets it */
 		p->owner = *owner;

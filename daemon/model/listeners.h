@@ -57,6 +57,11 @@ struct owner listeners_owner(const struct listeners *l, const struct tw_listener
  * struct tw_listener. O(listeners). */
 void listeners_add_half_open(struct listeners *l, const struct tw_socket *request);
 void listeners_done(struct listeners *l);
+/* In place of listeners_done(): of those that were not told nothing has changed. */
+void listeners_changed(struct listeners *l);
+/* Whether the next look may end so: the last one lacked none that is shown, and told of none for
+ * which there was no memory. */
+bool listeners_settled(const struct listeners *l);
 /* One that has begun to listen since the last look, on a port that may be new: it is shown at the
  * next look, but its owner is known from now on. */
 void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const struct owner *owner);
@@ -65,7 +70,7 @@ void listeners_begin(struct listeners *l, uint32_t netns, uint16_t port, const s
 void listeners_count(struct listeners *l, const struct tw_port_record *record, uint64_t quiet_ns,
 		     uint64_t now_ns);
 
-/* In no order. Valid until the next listeners_done(). */
+/* In no order. Valid until the next look is complete. */
 const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_count);
 /* The ports of the last look, and those with listeners to come (count is 0), at 0 to
  * listeners_port_count() - 1, in no order. */

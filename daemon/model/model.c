@@ -517,12 +517,9 @@ static void drop_requests(struct model *m, int index)
 	table_cursor_close(&cursor);
 }
 
-void model_listeners_done(struct model *m, const struct tw_tick *tick)
+/* In a queue that it has not told there is nobody. */
+static void end_look(struct model *m)
 {
-	ledger_time(m, tick->time_ns);
-	m->looked = true;
-	keep_skipped(m);
-	listeners_done(m->listeners);
 	take_accepted(m);
 	segments_look(m->segments, m->now_ns);
 	for (size_t i = 0; i < netns_count(m->netns); i++) {
@@ -536,6 +533,22 @@ void model_listeners_done(struct model *m, const struct tw_tick *tick)
 		for (unsigned f = 0; f < NETNS_FAMILIES; f++)
 			n->untracked[TW_SYN_RECV][f] = (int32_t)(n->half_open[f] - n->requests[f]);
 	}
+}
+
+void model_listeners_done(struct model *m, const struct tw_tick *tick)
+{
+	ledger_time(m, tick->time_ns);
+	m->looked = true;
+	keep_skipped(m);
+	listeners_done(m->listeners);
+	end_look(m);
+}
+
+void model_listeners_changed(struct model *m, const struct tw_tick *tick)
+{
+	ledger_time(m, tick->time_ns);
+	listeners_changed(m->listeners);
+	end_look(m);
 }
 
 bool model_wants_port(const struct model *m, const struct tw_port *port)

@@ -70,6 +70,8 @@ void model_listener(struct model *m, const struct tw_listener *row);
 /* In the accept queue of the listener told last. */
 void model_queued(struct model *m, const struct tw_queued *queued);
 void model_listeners_done(struct model *m, const struct tw_tick *tick);
+/* Of the listeners that were not told nothing has changed. */
+void model_listeners_changed(struct model *m, const struct tw_tick *tick);
 void model_port(struct model *m, const struct tw_port_record *record);
 void model_port_gone(struct model *m, const struct tw_port *port);
 void model_sources(struct model *m, const struct tw_source_summary *summary);

@@ -13,6 +13,7 @@ struct inventory {
 	struct inventory_bpf *skeleton;
 	struct bpf_link *queues, *descriptors, *older;
 	bool passed;
+	uint32_t listeners; /* that the last look at all has met */
 };
 
 static int open_reader(const struct bpf_link *link, struct inventory_reader *ret)
@@ -246,11 +247,52 @@ static size_t parse_listeners(const uint8_t *data, size_t length, void *context)
 	}
 }
 
-int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener,
-			inventory_queued_fn *on_queued, void *userdata)
+static int look_at_all(struct inventory *inv, struct listener_context *context)
+{
+	struct inventory_bpf__bss *told = inv->skeleton->bss;
+	int error;
+
+	told->look++;
+	told->only_changes = 0;
+	told->listeners_met = 0;
+	error = run(inv->queues, parse_listeners, context);
+	inv->listeners = told->listeners_met;
+	return error;
+}
+
+/*
+ * Whether that was enough: each listener has been met, and no other. What one read of the kernel's
+ * gives does so, but between two of them it loses its place; more than that is not taken here.
+ */
+static bool look_at_changes(struct inventory *inv, struct listener_context *context)
+{
+	struct inventory_bpf__bss *told = inv->skeleton->bss;
+	struct inventory_reader reader;
+	ssize_t length;
+	uint8_t more;
+	bool whole;
+
+	if (open_reader(inv->queues, &reader) < 0)
+		return false;
+	told->only_changes = 1;
+	told->listeners_met = told->listeners_came = 0;
+	length = read(reader.fd, reader.buffer, sizeof(reader.buffer));
+	whole = length >= 0 && !read(reader.fd, &more, sizeof(more));
+	inventory_reader_close(&reader);
+	if (!whole || told->listeners_came || told->listeners_met != inv->listeners)
+		return false;
+	parse_listeners(reader.buffer, (size_t)length, context);
+	return true;
+}
+
+int inventory_listeners(struct inventory *inv, bool only_changes,
+			inventory_listener_fn *on_listener, inventory_queued_fn *on_queued,
+			void *userdata)
 {
 	struct listener_context context = {
 		.on_listener = on_listener, .on_queued = on_queued, .userdata = userdata};
 
-	return run(inv->queues, parse_listeners, &context);
+	if (only_changes && look_at_changes(inv, &context))
+		return 1;
+	return look_at_all(inv, &context);
 }

@@ -70,9 +70,15 @@ typedef void inventory_listener_fn(const struct tw_listener *row, void *userdata
 
 typedef void inventory_queued_fn(uint64_t cookie, void *userdata);
 
-/* Hands over every listener, and after each the connections in its accept queue, up to
- * TW_QUEUE_TOLD. O(listeners + connections in their queues). 0, or a negative errno. */
-int inventory_listeners(struct inventory *inv, inventory_listener_fn *on_listener,
-			inventory_queued_fn *on_queued, void *userdata);
+/*
+ * Hands over every listener, and after each the connections in its accept queue, up to
+ * TW_QUEUE_TOLD. O(listeners + connections in their queues). only_changes: if they are the same as
+ * last time, those alone that have somebody in a queue, or had, or of which anything else may have
+ * changed since. What the end of a pass changes is told with all. 0: that were all; 1: only those;
+ * or a negative errno.
+ */
+int inventory_listeners(struct inventory *inv, bool only_changes,
+			inventory_listener_fn *on_listener, inventory_queued_fn *on_queued,
+			void *userdata);
 
 #endif

@@ -23,6 +23,9 @@
 #define STILL_TICKS 8
 #define STILL_TICKS_POLLING 2
 #define NETSTAT_NS NSEC_PER_SEC
+/* A look at all listeners costs some 0.5 ms for each thousand, so that few are: what no transition
+ * and no number tells, as a socket's new owner, is known after ten seconds. */
+#define LOOKS_AT_CHANGES 19
 #define LIMITS_NS (10 * NSEC_PER_SEC) /* settings seldom change */
 /* Of SYNs and their sources: every second tick, as a read of some thousand ports takes
  * milliseconds. */
@@ -50,6 +53,9 @@ struct sources {
 	bool segments_came;  /* in the window before */
 	bool ports_changed;  /* since they were last read */
 	unsigned turn;       /* ticks, modulo 2^32 */
+	/* Looks that may tell of those listeners alone of which something has changed, until one
+	 * tells of all again. */
+	unsigned looks_at_changes;
 };
 
 static void tell(const struct sources *s, enum tw_record_type type, const void *body)
@@ -71,11 +77,15 @@ static void meet_namespace(struct sources *s, const struct tw_event *event)
 static void on_event(const struct tw_event *event, void *userdata)
 {
 	struct sources *s = userdata;
+	bool gone;
 
 	if (event->netns != s->last_netns)
 		meet_namespace(s, event);
 	s->told_by_second += !!(event->flags & TW_EVENT_MISSED);
-	s->ports_changed |= event->old_state == TW_LISTEN && event->new_state == TW_CLOSE;
+	gone = event->old_state == TW_LISTEN && event->new_state == TW_CLOSE;
+	s->ports_changed |= gone;
+	if (gone || event->new_state == TW_LISTEN)
+		s->looks_at_changes = 0;
 	tell(s, TW_RECORD_EVENT, event);
 }
 
@@ -243,8 +253,8 @@ static void ignore_queued(uint64_t cookie, void *userdata)
 
 bool sources_blind(const struct sources *s)
 {
-	return s->inventory &&
-	       inventory_listeners(s->inventory, ignore_listener, ignore_queued, NULL) == -EPERM;
+	return s->inventory && inventory_listeners(s->inventory, false, ignore_listener,
+						   ignore_queued, NULL) == -EPERM;
 }
 
 bool sources_counting_syns(const struct sources *s)
@@ -314,8 +324,10 @@ size_t sources_drain(struct sources *s)
 	 * as of others; and a process that is held up amid its record keeps back those behind it */
 	if (s->options.opener && !transitions_behind(s->transitions))
 		lost.not_run = count_not_run(s, first_not_run);
-	if (lost.ring_full || lost.not_run)
+	if (lost.ring_full || lost.not_run) {
+		s->looks_at_changes = 0; /* as below */
 		tell(s, TW_RECORD_LOST, &lost);
+	}
 	return count;
 }
 
@@ -453,12 +465,34 @@ void sources_limits(struct sources *s)
 	look_at_limits(s, now_ns(CLOCK_MONOTONIC), 0);
 }
 
-void sources_look(struct sources *s)
+static int tell_listeners(struct sources *s, bool all)
+{
+	bool only_changes = !all && s->looks_at_changes;
+
+	if (!sources_listing(s))
+		return -EOPNOTSUPP;
+	return inventory_listeners(s->inventory, only_changes, on_listener, on_queued, s);
+}
+
+static void look_at_listeners(struct sources *s, bool all, const struct tw_tick *tick)
+{
+	int told = tell_listeners(s, all);
+
+	if (told < 0)
+		s->looks_at_changes = 0;
+	else if (told)
+		s->looks_at_changes--;
+	else
+		s->looks_at_changes = LOOKS_AT_CHANGES;
+	if (told >= 0)
+		tell(s, told ? TW_RECORD_LISTENERS_CHANGED : TW_RECORD_LISTENERS, tick);
+}
+
+void sources_look(struct sources *s, bool all)
 {
 	struct tw_tick tick = {.time_ns = now_ns(CLOCK_MONOTONIC)};
 
-	if (sources_listing(s) && !inventory_listeners(s->inventory, on_listener, on_queued, s))
-		tell(s, TW_RECORD_LISTENERS, &tick);
+	look_at_listeners(s, all, &tick);
 	if (s->syn)
 		look_at_segments(s, tick.time_ns);
 	look_at_netstat(s, tick.time_ns);
@@ -525,6 +559,7 @@ static void close_unused(struct sources *s)
 					.complete = !n->error};
 		namespaces_close(s->namespaces, i);
 		s->last_netns = 0;
+		s->looks_at_changes = 0; /* a listener that is told brings it back */
 		tell(s, TW_RECORD_NETNS_GONE, &gone);
 	}
 }

@@ -70,8 +70,9 @@ typedef bool sources_stirs_fn(uint32_t netns, void *userdata);
 /* On each tick: of those in which something happens or ends by itself, and of some of the others.
  */
 void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *userdata);
-/* TW_RECORD_LISTENER, _LISTENERS, _PORT, _SOURCES, _NETSTAT and _LIMITS: O(listeners). */
-void sources_look(struct sources *s);
+/* TW_RECORD_LISTENER, _LISTENERS or _LISTENERS_CHANGED, _PORT, _SOURCES, _NETSTAT and _LIMITS:
+ * O(listeners). all: of listeners of which nothing has changed, too. */
+void sources_look(struct sources *s, bool all);
 /* TW_RECORD_LIMITS of each namespace, now; sources_look() tells them every ten seconds. */
 void sources_limits(struct sources *s);
 /* Counts the SYNs for a port from now on, if its namespace has the hooks and the kernel has room: a

@@ -45,6 +45,8 @@ enum tw_record_type {
 	TW_RECORD_QUEUED,     /* struct tw_queued: in the accept queue of the listener told last */
 	TW_RECORD_PORT_GONE,  /* struct tw_port: its segments are not counted any more */
 	TW_RECORD_PROCESS,    /* struct tw_process: whose descriptors the pass tells of next */
+	TW_RECORD_LISTENERS_CHANGED, /* struct tw_tick: that look is complete, and the listeners
+					that it did not tell are as they were at the one before */
 };
 
 struct tw_record_header {

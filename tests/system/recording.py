@@ -6,7 +6,7 @@ import struct
 
 MAGIC = b"TCPWREC\2"
 HEADER = struct.Struct("=HHI")
-END, EVENT, COUNTERS, TICK = 0, 1, 7, 10  # types
+END, EVENT, COUNTERS, TICK, LISTENER, LISTENERS, LISTENERS_CHANGED = 0, 1, 7, 10, 11, 12, 27  # types
 EVENT_BODY = struct.Struct("=QQQ3I3H4B2x16s16s16s")
 COUNTERS_BODY = struct.Struct("=Q4I")
 MISSED = 8  # TW_EVENT_MISSED

@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from netns import HERE, VETH, route_back, veth
 from oracle import assert_right_when_quiet, counts, sockets, wait_for
+from recording import LISTENER, LISTENERS, LISTENERS_CHANGED, records
 from test_half_open import half_open
 
 both_modes = pytest.mark.both_modes
@@ -307,6 +309,30 @@ def test_others_come_and_go(daemon, netns):
     churn.stdin.close()
     assert churn.wait() == 0
     assert_listeners(daemon, netns)
+
+
+def test_only_changes_are_told(make_daemon, netns, open_directory):
+    """Of listeners that nobody wants to connect to, most looks tell nothing; of the others all."""
+    idle, wanted = netns.listener(), netns.listener()
+    path = open_directory / "recording"
+    daemon = make_daemon(arguments=("--record", path)).start()
+    assert_listeners(daemon, netns)
+    time.sleep(4)
+    half_open(netns, wanted, 3)
+    wait_for(lambda: row_of(daemon, netns, wanted)["syn_queue"] == 3, 1.5, "what is half open")
+    idle.listen(99)
+    assert_listeners(daemon, netns)
+    time.sleep(4)
+    assert_listeners(daemon, netns)
+    daemon.stop()
+    kinds = collections.Counter(kind for kind, _ in records(path.read_bytes()))
+    told = collections.Counter(
+        struct.unpack_from("=H", body, 44) for kind, body in records(path.read_bytes())
+        if kind == LISTENER and struct.unpack_from("=I", body, 16) == (netns.inum,))
+    looks = kinds[LISTENERS] + kinds[LISTENERS_CHANGED]
+    idle_told, wanted_told = (told[listener.getsockname()[1:2]] for listener in (idle, wanted))
+    assert kinds[LISTENERS] <= idle_told <= kinds[LISTENERS] + 4 < looks / 2
+    assert wanted_told > idle_told + 6
 
 
 @both_modes

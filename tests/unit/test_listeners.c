@@ -332,6 +332,138 @@ static void test_same_order(void **state)
 	assert_int_equal(row_count(l), 100);
 }
 
+/* One of several, one on each port. */
+static struct tw_listener numbered(uint16_t number, uint32_t syn_queue, uint32_t accept_queue)
+{
+	return (struct tw_listener){.cookie = number,
+				    .netns = HOST,
+				    .port = number,
+				    .family = AF_INET,
+				    .syn_queue = syn_queue,
+				    .accept_queue = accept_queue,
+				    .backlog = 128,
+				    .pid = number,
+				    .comm = "worker"};
+}
+
+static void tell_numbered(struct listeners *l, uint16_t number, uint32_t syn_queue)
+{
+	struct tw_listener row = numbered(number, syn_queue, 2 * syn_queue);
+
+	assert_true(listeners_add(l, &row));
+}
+
+static void assert_queues(const struct listeners *l, uint16_t number, uint32_t syn_queue)
+{
+	const struct listener_port *p = listeners_port(l, HOST, number);
+	size_t count, found = 0;
+	const struct tw_listener *rows = listeners_rows(l, &count);
+
+	assert_non_null(p);
+	assert_int_equal(p->count, 1);
+	assert_int_equal(p->syn_queue, syn_queue);
+	assert_int_equal(p->accept_queue, 2 * syn_queue);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].cookie != number)
+			continue;
+		found++;
+		assert_int_equal(rows[i].syn_queue, syn_queue);
+	}
+	assert_int_equal(found, 1);
+}
+
+/* In the order of the look before, and in any other. */
+static void test_only_changes(void **state)
+{
+	struct listeners *l = *state;
+
+	for (uint16_t number = 1; number <= 100; number++)
+		tell_numbered(l, number, 0);
+	listeners_done(l);
+	assert_true(listeners_settled(l));
+	for (unsigned look = 1; look <= 3; look++) {
+		tell_numbered(l, 7, look);
+		tell_numbered(l, 93, 10 * look);
+		tell_numbered(l, look == 2 ? 1 : 50, look);
+		assert_queues(l, 93, 10 * (look - 1)); /* not before it is complete */
+		listeners_changed(l);
+		assert_true(listeners_settled(l));
+		assert_int_equal(row_count(l), 100);
+		assert_int_equal(listeners_port_count(l), 100);
+		assert_queues(l, 7, look);
+		assert_queues(l, 93, 10 * look);
+		assert_queues(l, 8, 0);
+	}
+	assert_queues(l, 1, 2);
+	assert_queues(l, 50, 3);
+	listeners_changed(l);
+	assert_queues(l, 50, 3);
+	tell_numbered(l, 50, 0);
+	listeners_changed(l);
+	assert_queues(l, 50, 0);
+}
+
+static void test_backlog_and_owner_change(void **state)
+{
+	struct tw_listener row = numbered(80, 0, 0);
+	struct listeners *l = *state;
+
+	tell_numbered(l, 79, 1);
+	listeners_add(l, &row);
+	listeners_done(l);
+	row.backlog = 7;
+	listeners_add(l, &row);
+	listeners_changed(l);
+	assert_int_equal(listeners_port(l, HOST, 80)->backlog, 7);
+	row.pid = 4711;
+	listeners_add(l, &row);
+	listeners_changed(l);
+	assert_int_equal(listeners_port(l, HOST, 80)->backlog, 7);
+	assert_int_equal(listeners_port(l, HOST, 80)->owner.pid, 4711);
+	assert_queues(l, 79, 1);
+}
+
+/* None of that is right, so the next look is to tell of all. */
+static void test_unsettled(void **state)
+{
+	struct listeners *l = *state;
+
+	tell_numbered(l, 1, 0);
+	tell_numbered(l, 2, 0);
+	listeners_done(l);
+	assert_true(listeners_settled(l));
+	tell_numbered(l, 2, 0);
+	assert_true(listeners_skipped(l, 0));
+	listeners_keep(l, 0);
+	listeners_done(l);
+	assert_false(listeners_settled(l));
+	tell_numbered(l, 1, 0);
+	tell_numbered(l, 2, 0);
+	listeners_done(l);
+	assert_true(listeners_settled(l));
+	tell_numbered(l, 3, 5);
+	listeners_changed(l);
+	assert_false(listeners_settled(l));
+	assert_queues(l, 3, 5);
+	assert_int_equal(row_count(l), 3);
+}
+
+/* One that began to listen is found by the look to come, or forgotten. */
+static void test_begun_and_gone(void **state)
+{
+	const struct owner owner = OWNER_INIT;
+	struct listeners *l = *state;
+
+	tell_numbered(l, 1, 0);
+	listeners_done(l);
+	listeners_begin(l, HOST, 80, &owner);
+	assert_non_null(listeners_port(l, HOST, 80));
+	listeners_changed(l);
+	listeners_changed(l);
+	assert_null(listeners_port(l, HOST, 80));
+	assert_queues(l, 1, 0);
+}
+
 static void request_to(struct listeners *l, int family, const uint8_t address[4], uint16_t port)
 {
 	struct tw_socket request = {.netns = HOST, .sport = port, .family = (uint8_t)family};
@@ -471,6 +603,10 @@ int main(void)
 		test(test_repeated),
 		test(test_many_repeated),
 		test(test_same_order),
+		test(test_only_changes),
+		test(test_backlog_and_owner_change),
+		test(test_unsettled),
+		test(test_begun_and_gone),
 		test(test_half_open_by_dump),
 		test(test_half_open_of_a_group),
 		test(test_fullest),

@@ -44,6 +44,11 @@ static void look(struct fixture *f)
 	model_listeners_done(f->m, &(struct tw_tick){.time_ns = later(f)});
 }
 
+static void look_at_changes(struct fixture *f)
+{
+	model_listeners_changed(f->m, &(struct tw_tick){.time_ns = later(f)});
+}
+
 static void segments(struct fixture *f, uint32_t netns, uint16_t port, uint64_t syns)
 {
 	model_port(f->m, &(struct tw_port_record){.port = {.netns = netns, .port = port},
@@ -149,6 +154,33 @@ static void test_told_twice(void **state)
 	assert_int_equal(connections(f, TW_SYN_RECV), 12);
 	assert_int_equal(listeners_port(model_listeners(f->m), HOST, 80)->count, 1);
 	assert_int_equal(listeners_port(model_listeners(f->m), HOST, 80)->syn_queue, 5);
+}
+
+/* Of those that are not told, none has anything half-open or waiting. */
+static void test_only_changes(void **state)
+{
+	static const struct socket elsewhere = {.cookie = 90, .netns = OTHER, .sport = 81};
+	static const struct socket closed = {.cookie = 91, .netns = HOST};
+	struct fixture *f = *state;
+
+	establish(f, &child);
+	listener_row(f, &server, 5, false);
+	listener_row(f, &elsewhere, 0, false);
+	look(f);
+	listener_row(f, &server, 3, false);
+	listener_row(f, &closed, 7, true);
+	model_queued(f->m, &(struct tw_queued){.cookie = child.cookie});
+	look_at_changes(f);
+	assert_int_equal(netns_connections(netns(f, HOST), TW_SYN_RECV), 10);
+	assert_int_equal(owner(f, &child)->kind, OWNER_KIND_UNACCEPTED);
+	assert_non_null(listeners_port(model_listeners(f->m), OTHER, 81));
+	listener_row(f, &server, 0, false);
+	look_at_changes(f);
+	assert_int_equal(connections(f, TW_SYN_RECV), 0);
+	assert_int_not_equal(owner(f, &child)->kind, OWNER_KIND_UNACCEPTED);
+	look_at_changes(f);
+	assert_int_equal(listeners_port(model_listeners(f->m), HOST, 80)->count, 1);
+	assert_non_null(listeners_port(model_listeners(f->m), OTHER, 81));
 }
 
 static void assert_shown(const struct fixture *f, bool shown)
@@ -462,6 +494,7 @@ int main(void)
 		test(test_a_real_syn_recv_socket_counts_as_well),
 		test(test_malformed_listener),
 		test(test_told_twice),
+		test(test_only_changes),
 		test(test_skipped),
 		test(test_closed_is_not_skipped),
 		test(test_skipped_in_a_namespace_that_went),
