@@ -315,6 +315,9 @@ int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!sk || !owner)
 		return 0;
+#ifdef READ_AHEAD
+	ahead_read_listeners(owner);
+#endif
 	row.closed = sk->__sk_common.skc_state != TW_LISTEN;
 	if (!row.closed && !only_changes && owner->look == look)
 		return 0;

@@ -127,6 +127,27 @@ struct mptcp_subflow_context {
 	struct sock *tcp_sock;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct bpf_local_storage_data {
+	void *smap;
+	__u8 data[0]; /* what a program sees */
+};
+
+/* All of what has storage. */
+struct bpf_local_storage {
+	void *owner;
+};
+
+/* In one map. */
+struct bpf_local_storage_elem {
+	struct hlist_node map_node; /* the first in it */
+	struct bpf_local_storage *local_storage;
+	struct bpf_local_storage_data sdata;
+};
+
 struct socket {
 	short type;
 	struct sock *sk;

@@ -34,7 +34,7 @@ void inventory_reader_close(struct inventory_reader *r)
 	r->fd = -1;
 }
 
-/* ahead: the object with the pass that reads ahead, which not all kernels take. */
+/* ahead: the object whose programs read ahead, which not all kernels take. */
 static int load(struct inventory *inv, int listener_map, bool ahead)
 {
 	int error;
