@@ -174,23 +174,25 @@ class Since:
         return f"{self.before:.3f}..{self.after:.3f}"
 
 
-def half_open(netns):
-    return {(r.port, r.peer): r for r in dump(netns) if r.state == SYN_RECV}
+def rows_in(netns, state):
+    """By both ports."""
+    return {(r.port, r.peer): r for r in dump(netns) if r.state == state}
 
 
-def two_looks(rows, shown, timer="on"):
+def two_looks(netns, state, name, timer):
     """Rows by both ports, and when they were seen: ss says the same of each timer, less what went by between the two
-    looks. Looked again when a timer ran out in the meantime."""
+    looks. Looked again when a timer ran out in the meantime. name: of the state, as ss has it."""
     for _ in range(5):
         with Since() as looked:
-            first = rows()
+            first = rows_in(netns, state)
         with Since() as again:
-            second = shown()
+            second = timers(netns, name)
         if {p: r.retransmits for p, r in first.items()} == {p: count for p, (_, _, count) in second.items()}:
             break
     assert sorted(first) == sorted(second)
-    for ports, (name, left, count) in second.items():
-        assert (name, count) == (timer, first[ports].retransmits)
+    for ports, (kind, left, count) in second.items():
+        assert (kind, count) == (timer, first[ports].retransmits)
+        assert round(left, 3) <= first[ports].expires
         truncated = 1 if left > 9 else 0
         assert looked.agrees([first[ports].expires - left], again, truncated), (first[ports], left, looked, again)
     return first, looked
@@ -206,13 +208,13 @@ def test_timer_of_a_half_open_connection(netns):
         ports = [(listener.getsockname()[1], s.getsockname()[1]) for s in (silent, repeating)]
         silent.close()
     for sent in (0, 2):
-        wait_for(lambda: half_open(netns)[ports[0]].retransmits >= sent, 10, "the SYN-ACK to go out again")
-        rows, looked = two_looks(lambda: half_open(netns), lambda: timers(netns, "syn-recv"))
+        wait_for(lambda: rows_in(netns, SYN_RECV)[ports[0]].retransmits >= sent, 10, "the SYN-ACK to go out again")
+        rows, looked = two_looks(netns, SYN_RECV, "syn-recv", "on")
         assert rows.keys() == set(ports)
         assert all(r.inode == 0 for r in rows.values())
         row = rows[ports[0]]
         assert made.agrees([2 ** (row.retransmits + 1) - 1 - row.expires], looked), (row, made, looked)
-    wait_for(lambda: operator.gt(*(half_open(netns)[p].retransmits for p in reversed(ports))), 5,
+    wait_for(lambda: operator.gt(*(rows_in(netns, SYN_RECV)[p].retransmits for p in reversed(ports))), 5,
              "the one that is asked again to have answered more often")
 
 
@@ -224,9 +226,8 @@ def test_timer_of_a_minisocket(netns):
         netns.holder().hold("orphan", 3)
     time.sleep(1)
     for state, name, count in ((TIME_WAIT, "time-wait", 2), (FIN_WAIT2, "fin-wait-2", 3)):
-        rows, looked = two_looks(lambda: {(r.port, r.peer): r for r in dump(netns) if r.state == state},
-                                 lambda: timers(netns, name), "timewait")
-        assert {r.inode for r in rows.values()} == {0}
+        rows, looked = two_looks(netns, state, name, "timewait")
+        assert {(r.inode, r.retransmits) for r in rows.values()} == {(0, 0)}
         assert len(rows) == count
         assert made.agrees([60 - r.expires for r in rows.values()], looked), (rows, made, looked)
 
