@@ -169,7 +169,7 @@ int descriptors(struct bpf_iter__task_file *ctx)
 	if (!socket || socket->type != SOCK_STREAM)
 		return 0;
 #ifdef READ_AHEAD
-	ahead_read(task, ctx->fd, file);
+	ahead_read_descriptors(task, ctx->fd, file);
 #endif
 	sk = socket->sk;
 	if (!sk || sk->__sk_common.skc_state == TW_CLOSE || !is_internet(sk))
@@ -296,10 +296,10 @@ static __always_inline void settle(struct listener_owner *owner, __u32 idle_back
 }
 
 /*
- * Every socket of the listener map, in all namespaces: the tracepoint and the pass put TCP's and
- * MPTCP's alone into it. A row with an accept queue is followed by the cookies in it and a 0. As
- * with descriptors, no more is read of each than is needed. Where the kernel reads on in the list
- * after a while it comes by some a second time.
+ * Every socket of the listener map, in all namespaces: there are TCP's and MPTCP's alone in it. A
+ * row with an accept queue is followed by the cookies in it and a 0. As with descriptors, no more
+ * is read of each than is needed. Where the kernel reads on in the list after a while it comes by
+ * some a second time.
  */
 SEC("iter/bpf_sk_storage_map")
 int queues(struct bpf_iter__bpf_sk_storage_map *ctx)
