@@ -268,7 +268,7 @@ static void put_encoded(FILE *out, const char *text)
 int options_target(const struct invocation *in, const char *path, char **ret_target)
 {
 	_cleanup_free_ char *target = NULL;
-	char separator = '?';
+	char separator = strchr(path, '?') ? '&' : '?';
 	size_t size;
 	FILE *out = open_memstream(&target, &size);
 

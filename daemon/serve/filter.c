@@ -183,6 +183,14 @@ static int parse_limit(struct filter *f, const char *value)
 	return parse_number(value, strlen(value), 1, UINT32_MAX, &f->limit);
 }
 
+static int parse_brief(struct filter *f, const char *value)
+{
+	if (strcmp(value, "yes"))
+		return -EINVAL;
+	f->brief = true;
+	return 0;
+}
+
 static int parse_by(struct filter *f, const char *value)
 {
 	for (unsigned i = 0; i < DIMENSION_COUNT; i++)
@@ -216,6 +224,7 @@ static const struct parameter {
 	{"netns", IN_ALL, parse_netns, "the inode number of a network namespace, as lsns shows it"},
 	{"older_than", IN_LIST, parse_older_than, "a number of seconds, such as 60 or 0.5"},
 	{"sort", IN_LIST, parse_sort, "age"},
+	{"brief", IN_LIST, parse_brief, "yes"},
 	{"limit", IN_LIST | IN_TOP, parse_limit, "a number of rows, from 1 on"},
 };
 

@@ -43,6 +43,7 @@ struct filter {
 	uint64_t older_than_ns;
 	uint64_t limit; /* rows; 0: all */
 	bool by_age;    /* the oldest first, of all states together */
+	bool brief;     /* rows as row_write() makes them for a table */
 	unsigned by;    /* enum dimension, see dimension.h */
 };
 

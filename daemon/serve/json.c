@@ -51,27 +51,34 @@ static void add_name(struct json_object *object, const char *key, const char *na
 	json_add_known_text(object, key, clean);
 }
 
-static struct json_object *owner_json(const struct model *m, const struct owner *owner)
+static void add_cgroup(struct json_object *object, const struct cgroup *cgroup)
 {
-	const struct cgroup *cgroup = cgroups_get(model_cgroups(m), owner->cgroup);
+	add_name(object, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
+	add_name(object, "slice", cgroup->slice);
+	add_name(object, "container", cgroup->container);
+	add_name(object, "cgroup", cgroup->path);
+}
+
+static struct json_object *owner_json(const struct model *m, const struct owner *owner, bool brief)
+{
 	struct json_object *object = json_object_new_object();
 
 	json_add_text(object, "kind", owner_kind_labels[owner->kind]);
 	json_add_known(object, "pid", owner->pid);
 	add_comm(object, owner->comm);
-	add_name(object, "executable", executables_path(model_executables(m), owner->executable));
+	if (!brief)
+		add_name(object, "executable",
+			 executables_path(model_executables(m), owner->executable));
 	json_add(object, "uid",
 		 owner->uid != UID_UNKNOWN ? json_object_new_uint64(owner->uid) : NULL);
-	add_name(object, "unit", *cgroup->user_unit ? cgroup->user_unit : cgroup->unit);
-	add_name(object, "slice", cgroup->slice);
-	add_name(object, "container", cgroup->container);
-	add_name(object, "cgroup", cgroup->path);
+	if (!brief)
+		add_cgroup(object, cgroups_get(model_cgroups(m), owner->cgroup));
 	return object;
 }
 
-struct json_object *json_owner(const struct model *m, uint32_t index)
+struct json_object *json_owner(const struct model *m, uint32_t index, bool brief)
 {
-	return owner_json(m, owners_get(model_owners(m), index));
+	return owner_json(m, owners_get(model_owners(m), index), brief);
 }
 
 struct json_object *json_listener(const struct model *m, const struct tw_listener *row)
@@ -96,7 +103,7 @@ struct json_object *json_listener(const struct model *m, const struct tw_listene
 	json_add_decimal(object, "cookies_sent_rate", 3,
 			 netns_cookies_rate(model_netns(m), row->netns));
 	json_add_known(object, "holders", row->holders);
-	json_add(object, "owner", owner_json(m, &owner));
+	json_add(object, "owner", owner_json(m, &owner, false));
 	return object;
 }
 

@@ -16,8 +16,8 @@
 struct json_object *json_states(const uint64_t counts[TW_STATE_SLOTS]);
 /* In seconds; 0 when it lies ahead. */
 struct json_object *json_age(uint64_t since_ns, uint64_t now_ns);
-/* The owner in a row of /v1/connections. */
-struct json_object *json_owner(const struct model *m, uint32_t index);
+/* The owner in a row of /v1/connections; brief: kind, pid, comm and uid alone. */
+struct json_object *json_owner(const struct model *m, uint32_t index, bool brief);
 /* A row of /v1/top, or the last of them, with what all others have. executable: any bytes, "" where
  * it is not known. of: connections in the states asked for. */
 struct json_object *json_top(enum dimension by, const char *name, const char *executable,

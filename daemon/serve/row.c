@@ -19,6 +19,7 @@ struct owner_text {
 /* Each owner at the place that its index has modulo the size. */
 struct cache {
 	struct owner_text owners[OWNERS_KEPT];
+	bool brief;
 };
 
 static void clear(struct cache *cache)
@@ -33,7 +34,7 @@ static void write_owner(struct text *t, struct cache *cache, const struct model 
 
 	if (!owner->object || owner->index != index) {
 		json_object_put(owner->object);
-		owner->object = json_owner(m, index);
+		owner->object = json_owner(m, index, cache->brief);
 		owner->json = json_object_to_json_string_length(owner->object, JSON_TEXT,
 								&owner->length);
 		owner->index = index;
@@ -74,13 +75,14 @@ static void write_ipv6(struct text *t, const uint8_t address[static 16])
 	text_string(t, inet_ntop(AF_INET6, address, name, sizeof(name)));
 }
 
-static void write_addresses(struct text *t, const struct connection *c)
+static void write_addresses(struct text *t, const struct connection *c, bool brief)
 {
 	bool ipv6 = c->flags & CONNECTION_IPV6;
 	void (*write_address)(struct text * t, const uint8_t *address) = ipv6 ? write_ipv6
 									      : write_ipv4;
 
-	text_string(t, ipv6 ? ",\"family\":\"ipv6\"" : ",\"family\":\"ipv4\"");
+	if (!brief)
+		text_string(t, ipv6 ? ",\"family\":\"ipv6\"" : ",\"family\":\"ipv4\"");
 	text_string(t, ",\"local\":\"");
 	write_address(t, c->saddr);
 	text_string(t, "\",\"local_port\":");
@@ -103,15 +105,19 @@ static void write_one(struct text *t, struct cache *cache, const struct model *m
 		      const struct connection *c, const struct serve_queues *queues,
 		      uint64_t now_ns)
 {
-	text_string(t, "{\"cookie\":");
-	text_number(t, c->cookie);
-	text_string(t, ",\"netns\":");
+	text_string(t, "{");
+	if (!cache->brief) {
+		text_string(t, "\"cookie\":");
+		text_number(t, c->cookie);
+		text_string(t, ",");
+	}
+	text_string(t, "\"netns\":");
 	text_number(t, netns_at(model_netns(m), c->netns)->inum);
 	text_string(t, ",\"state\":\"");
 	text_string(t, labels_state[c->state]);
 	text_string(t, "\"");
 	write_age(t, c, now_ns);
-	write_addresses(t, c);
+	write_addresses(t, c, cache->brief);
 	text_string(t, ",\"owner\":");
 	write_owner(t, cache, m, c->owner);
 	text_string(t, ",\"recv_queue\":");
@@ -122,9 +128,9 @@ static void write_one(struct text *t, struct cache *cache, const struct model *m
 }
 
 void row_write(struct text *t, const struct model *m, const struct connection *connections,
-	       const struct serve_queues *queues, size_t count, uint64_t now_ns)
+	       const struct serve_queues *queues, size_t count, uint64_t now_ns, bool brief)
 {
-	struct cache cache = {0};
+	struct cache cache = {.brief = brief};
 
 	for (size_t i = 0; i < count; i++) {
 		if (i)

@@ -10,8 +10,11 @@
 #include "serve/serve.h"
 #include "serve/text.h"
 
-/* One line for each connection, without the newline of the last. now_ns: CLOCK_MONOTONIC. */
+/*
+ * One line for each connection, without the newline of the last. now_ns: CLOCK_MONOTONIC. brief:
+ * without what a table has no room for, which are the cookie, the family and most of the owner.
+ */
 void row_write(struct text *t, const struct model *m, const struct connection *connections,
-	       const struct serve_queues *queues, size_t count, uint64_t now_ns);
+	       const struct serve_queues *queues, size_t count, uint64_t now_ns, bool brief);
 
 #endif

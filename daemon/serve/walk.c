@@ -243,7 +243,7 @@ static int produce(void *userdata)
 	if (w->calls->queues)
 		w->calls->queues(rows, count, queues, w->calls->userdata);
 	w->text.length = 0;
-	row_write(&w->text, w->model, rows, queues, count, w->now_ns);
+	row_write(&w->text, w->model, rows, queues, count, w->now_ns, w->filter.brief);
 	if (w->text.error) {
 		text_clear(&w->text); /* no memory: these rows are left out */
 		return LINES_PUT;

@@ -22,7 +22,6 @@
 #define TW_PATH_RESYNC "/v1/resync"
 #define TW_PATH_RELOAD "/v1/reload"
 #define TW_PATH_CONFIG "/v1/config"
-#define TW_PATH_ALERTS "/v1/alerts"
 #define TW_PATH_DOCTOR "/v1/doctor"
 
 /* Exit codes of both programs; 78 is EX_CONFIG of sysexits.h. */

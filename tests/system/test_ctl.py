@@ -295,12 +295,13 @@ def test_request(fake):
                "--owner", "a b&c=ä%", "--netns", OWN_NETNS, "--older-than", "2h", "--sort", "age",
                "--limit", 10)
     daemon.run("list")
+    daemon.run("list", "--json", "--port", 8080)
     daemon.run("watch", "--owner", "uid:33")
     targets = [re.match(r"GET (\S+) HTTP/1.1\r\n", request)[1] for request in daemon.requests]
     assert targets == [
-        "/v1/connections?state=close_wait%2Cfin_wait2&port=8080&remote=2001%3Adb8%3A%3A%2F32"
+        "/v1/connections?brief=yes&state=close_wait%2Cfin_wait2&port=8080&remote=2001%3Adb8%3A%3A%2F32"
         f"&owner=a%20b%26c%3D%C3%A4%25&netns={OWN_NETNS}&older_than=7200&sort=age&limit=10",
-        "/v1/connections", "/v1/watch?owner=uid%3A33"]
+        "/v1/connections?brief=yes", "/v1/connections?port=8080", "/v1/watch?owner=uid%3A33"]
 
 
 def test_proxy_is_not_asked(fake):

@@ -16,6 +16,8 @@ KEYS = {
     "remote_port", "owner", "recv_queue", "send_queue",
 }
 OWNER_KEYS = {"kind", "pid", "comm", "executable", "uid", "unit", "slice", "container", "cgroup"}
+NOT_BRIEF = {"cookie", "family"}
+BRIEF_OWNER = {"kind", "pid", "comm", "uid"}
 FULL = ("listen", "established", "half_closed", "syn_sent", "fin_wait1", "closing", "last_ack")
 SHADOWS = ("time_wait", "orphan", "syn_recv")
 
@@ -188,12 +190,28 @@ def test_owners(daemon, netns):
     assert daemon.connections(netns=netns.inum, owner="no-such-program") == []
 
 
+def test_brief(daemon, held, netns):
+    """What a table shows is the same as in whole rows, and nothing else is sent."""
+    assert_right_when_quiet(daemon, netns)
+    daemon.resync()
+    whole, brief = [daemon.connections(netns=netns.inum, **more) for more in ({}, {"brief": "yes"})]
+    assert len(whole) == len(sockets(netns))
+    for row in whole:
+        row["owner"] = {key: row["owner"][key] for key in BRIEF_OWNER}
+        for key in NOT_BRIEF:
+            del row[key]
+    for row in whole + brief:
+        assert row.pop("age_seconds") >= 0
+    assert brief == whole
+
+
 @pytest.mark.parametrize("query, word", [
     ("state=closewait", "state"), ("state=", "state"), ("port=0x50", "port"), ("port=65536", "port"),
     ("port=-1", "port"), ("remote=10.0.0.0/33", "remote"), ("remote=host", "remote"),
     ("remote=::1/129", "remote"), ("netns=x", "netns"), ("older_than=soon", "older_than"),
     ("older_than=-1", "older_than"), ("older_than=nan", "older_than"), ("sort=size", "sort"),
     ("limit=0", "limit"), ("limit=-5", "limit"), ("limit=ten", "limit"), ("owner=uid:x", "owner"),
+    ("brief=1", "brief"),
     ("colour=red", "colour")])
 @pytest.mark.parametrize("path", ["/v1/connections", "/v1/watch"])
 def test_bad_filter(shared_daemon, path, query, word):

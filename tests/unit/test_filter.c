@@ -331,6 +331,15 @@ static void test_sort_and_limit(void **state)
 	refuse("limit", "1.5");
 }
 
+static void test_brief(void **state)
+{
+	(void)state;
+	assert_false(FILTER_INIT.brief);
+	assert_true(parse("brief", "yes").brief);
+	refuse("brief", "");
+	refuse("brief", "no");
+}
+
 static void test_unknown_parameter(void **state)
 {
 	(void)state;
@@ -396,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_netns),
 		cmocka_unit_test(test_older_than),
 		cmocka_unit_test(test_sort_and_limit),
+		cmocka_unit_test(test_brief),
 		cmocka_unit_test(test_unknown_parameter),
 		cmocka_unit_test(test_watch_has_fewer),
 		cmocka_unit_test(test_listeners_have_fewer),
