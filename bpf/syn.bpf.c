@@ -38,7 +38,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, TW_PORTS_MAX + TW_PORT_RESTS_MAX);
 	__type(key, struct tw_port);
-	__type(value, struct tw_port_count);
+	__type(value, struct tw_port_entry);
 } ports SEC(".maps");
 
 /* Set when a segment was counted, and cleared by the daemon before it reads: where nothing comes
@@ -53,27 +53,36 @@ struct {
 	__type(value, struct tw_sources);
 } sources SEC(".maps");
 
-static __always_inline void count(struct bpf_nf_ctx *ctx, __u16 port, __u32 flags)
+/* NULL: there is no entry for it. */
+static __always_inline struct tw_port_entry *find_port(struct bpf_nf_ctx *ctx, __u16 port)
 {
 	struct tw_port key = {.netns = ctx->state->net->ns.inum, .port = port};
-	struct tw_port_count *n = bpf_map_lookup_elem(&ports, &key);
+	struct tw_port_entry *entry = bpf_map_lookup_elem(&ports, &key);
 
-	if (!n) {
+	if (!entry) {
 		key.port = 0;
-		n = bpf_map_lookup_elem(&ports, &key);
+		entry = bpf_map_lookup_elem(&ports, &key);
 	}
-	if (!n)
-		return;
-	if (flags & RST)
-		n->resets++;
-	else
-		n->syns++;
-	if (!came)
-		came = 1;
+	return entry;
 }
 
-/* prefix: of 8 bytes, zeros after it. */
-static __always_inline void sketch(__u64 prefix, __u32 family)
+/*
+ * How many SYNs this one stands for, 0 where it is not to be sketched. In a flood most are not, and
+ * that is known from the cache line that has just counted it.
+ */
+static __always_inline __u32 weight(struct tw_port_entry *entry)
+{
+	__u32 now = (__u32)window, seen = entry->window == now ? entry->seen : 0;
+
+	entry->window = now;
+	entry->seen = seen + 1;
+	if (seen < TW_SOURCE_ALL)
+		return 1;
+	return seen % TW_SOURCE_SAMPLE ? 0 : TW_SOURCE_SAMPLE;
+}
+
+/* prefix: of 8 bytes, zeros after it. syns: that this one stands for. */
+static __always_inline void sketch(__u64 prefix, __u32 family, __u32 syns)
 {
 	__u64 now = window, hash = (prefix ^ family) * 0x9e3779b97f4a7c15ULL;
 	__u32 which = now & 1;
@@ -86,23 +95,22 @@ static __always_inline void sketch(__u64 prefix, __u32 family)
 		__builtin_memset(s->bits, 0, sizeof(s->bits));
 		for (int i = 0; i < TW_SOURCE_SLOTS; i++)
 			s->slots[i].family = s->slots[i].lead = s->slots[i].count = 0;
-		s->syns = s->sampled = 0;
+		s->syns = 0;
 		s->window = now;
 	}
-	if (s->syns++ > TW_SOURCE_ALL && s->syns % TW_SOURCE_SAMPLE)
-		return;
-	s->sampled++;
+	s->syns += syns;
 	s->bits[hash >> 60 & (TW_SOURCE_WORDS - 1)] |= 1ULL << (hash >> 54 & 63);
 	slot = &s->slots[hash >> 48 & (TW_SOURCE_SLOTS - 1)];
 	if (slot->lead && slot->family == family && *(__u64 *)slot->prefix == prefix) {
-		slot->lead++;
-		slot->count++;
-	} else if (slot->lead) {
-		slot->lead--;
+		slot->lead += syns;
+		slot->count += syns;
+	} else if (slot->lead >= syns) {
+		slot->lead -= syns;
 	} else {
 		*(__u64 *)slot->prefix = prefix;
 		slot->family = family;
-		slot->lead = slot->count = 1;
+		slot->lead = syns - slot->lead;
+		slot->count = syns;
 	}
 }
 
@@ -110,13 +118,24 @@ static __always_inline void sketch(__u64 prefix, __u32 family)
 static __always_inline void take(struct bpf_nf_ctx *ctx, __be32 ports, __be32 flags_word,
 				 __u64 prefix, __u32 family)
 {
-	__u32 flags = bpf_ntohl(flags_word);
+	__u32 flags = bpf_ntohl(flags_word), syns;
+	struct tw_port_entry *entry;
 
 	if (!(flags & RST) && (flags & (SYN | ACK)) != SYN)
 		return;
-	count(ctx, bpf_ntohl(ports), flags);
-	if (flags & SYN)
-		sketch(prefix, family);
+	entry = find_port(ctx, bpf_ntohl(ports));
+	if (!entry)
+		return;
+	if (!came)
+		came = 1;
+	if (flags & RST) {
+		entry->count.resets++;
+		return;
+	}
+	entry->count.syns++;
+	syns = weight(entry);
+	if (syns)
+		sketch(prefix, family, syns);
 }
 
 /* Bytes of the packet, from its IP header on, that lie in one piece: that header at least does. */

@@ -18,10 +18,10 @@
 struct syn {
 	struct syn_bpf *skeleton;
 	size_t processors;
-	size_t ports;                 /* added, of those that are counted one by one */
-	struct tw_port_count *counts; /* BATCH times processors */
-	struct tw_port *keys;         /* BATCH */
-	struct tw_sources *sketches;  /* processors */
+	size_t ports;                  /* added, of those that are counted one by one */
+	struct tw_port_entry *entries; /* BATCH times processors */
+	struct tw_port *keys;          /* BATCH */
+	struct tw_sources *sketches;   /* processors */
 };
 
 static int load(struct syn *s)
@@ -49,10 +49,10 @@ int syn_new(struct syn **ret)
 		return s ? processors : -ENOMEM;
 	}
 	s->processors = (size_t)processors;
-	s->counts = calloc(BATCH * s->processors, sizeof(*s->counts));
+	s->entries = calloc(BATCH * s->processors, sizeof(*s->entries));
 	s->keys = calloc(BATCH, sizeof(*s->keys));
 	s->sketches = calloc(s->processors, sizeof(*s->sketches));
-	error = s->counts && s->keys && s->sketches ? load(s) : -ENOMEM;
+	error = s->entries && s->keys && s->sketches ? load(s) : -ENOMEM;
 	if (error < 0) {
 		syn_free(s);
 		return error;
@@ -66,7 +66,7 @@ struct syn *syn_free(struct syn *s)
 	if (!s)
 		return NULL;
 	syn_bpf__destroy(s->skeleton);
-	free(s->counts);
+	free(s->entries);
 	free(s->keys);
 	free(s->sketches);
 	free(s);
@@ -85,8 +85,8 @@ int syn_add(struct syn *s, uint32_t netns, uint16_t port)
 
 	if (port && s->ports == TW_PORTS_MAX)
 		return -ENOSPC;
-	memset(s->counts, 0, s->processors * sizeof(*s->counts));
-	if (bpf_map_update_elem(bpf_map__fd(s->skeleton->maps.ports), &key, s->counts,
+	memset(s->entries, 0, s->processors * sizeof(*s->entries));
+	if (bpf_map_update_elem(bpf_map__fd(s->skeleton->maps.ports), &key, s->entries,
 				BPF_NOEXIST) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	s->ports += !!port;
@@ -108,8 +108,8 @@ static void hand_over(struct syn *s, uint32_t index, syn_count_fn *on_count, voi
 	struct tw_port_count sum = {0};
 
 	for (size_t i = 0; i < s->processors; i++) {
-		sum.syns += s->counts[index * s->processors + i].syns;
-		sum.resets += s->counts[index * s->processors + i].resets;
+		sum.syns += s->entries[index * s->processors + i].count.syns;
+		sum.resets += s->entries[index * s->processors + i].count.resets;
 	}
 	on_count(&s->keys[index], &sum, userdata);
 }
@@ -128,7 +128,7 @@ int syn_read(struct syn *s, syn_count_fn *on_count, void *userdata)
 		uint32_t count = BATCH;
 		int error = bpf_map_lookup_batch(bpf_map__fd(s->skeleton->maps.ports),
 						 started ? &position : NULL, &next, s->keys,
-						 s->counts, &count, NULL);
+						 s->entries, &count, NULL);
 
 		if (error < 0 && errno != ENOENT)
 			return -errno;
@@ -156,12 +156,6 @@ static uint64_t estimate(const uint64_t bits[TW_SOURCE_WORDS])
 	return (uint64_t)(prefixes + 0.5);
 }
 
-/* What it stands for: in a flood not every SYN is looked at. */
-static uint64_t scaled(const struct tw_sources *sketch, uint32_t count)
-{
-	return sketch->sampled ? count * sketch->syns / sketch->sampled : 0;
-}
-
 /* A prefix has the same slot on each processor: what it has there is added up. */
 static void find_top(const struct syn *s, uint64_t window, struct tw_source_summary *summary)
 {
@@ -178,7 +172,7 @@ static void find_top(const struct syn *s, uint64_t window, struct tw_source_summ
 
 			if (s->sketches[j].window == window && same->family == slot->family &&
 			    !memcmp(same->prefix, slot->prefix, sizeof(slot->prefix)))
-				syns += scaled(&s->sketches[j], same->count);
+				syns += same->count;
 		}
 		if (syns <= summary->top_syns)
 			continue;

@@ -58,6 +58,13 @@ struct tw_port_count {
 	__u64 resets; /* RST */
 };
 
+/* The map's value. */
+struct tw_port_entry {
+	struct tw_port_count count;
+	__u32 window; /* of time, low bits: as struct tw_sources has it */
+	__u32 seen;   /* SYNs in it, by which the program tells whether to sketch the next one */
+};
+
 /*
  * Where SYNs come from, a small sketch of one window of time, one for each processor. Each slot
  * keeps the prefix that has the majority among those that fall into it (Boyer and Moore), so a
@@ -66,13 +73,13 @@ struct tw_port_count {
  */
 #define TW_SOURCE_SLOTS 64
 #define TW_SOURCE_WORDS 16
-#define TW_SOURCE_ALL 4096 /* so many SYNs are looked at one by one, then each eighth */
-#define TW_SOURCE_SAMPLE 8
+#define TW_SOURCE_ALL 4096  /* so many SYNs of a port are looked at one by one, */
+#define TW_SOURCE_SAMPLE 32 /* then one of so many, which stands for all of them */
 
 struct tw_source_slot {
 	__u8 prefix[8]; /* network byte order: an IPv4 /24 in the first 3 bytes, or an IPv6 /64 */
 	__u32 lead;     /* how many more SYNs from it than from the others of the slot */
-	__u32 count;    /* at least so many came from it */
+	__u32 count;    /* about so many, at least, came from it */
 	__u32 family;   /* AF_INET or AF_INET6; 0: empty */
 	__u32 padding;
 };
@@ -80,7 +87,6 @@ struct tw_source_slot {
 struct tw_sources {
 	__u64 window; /* which it is of; all else is stale when it is not the one asked for */
 	__u64 syns;
-	__u64 sampled; /* of which the rest tells */
 	__u64 bits[TW_SOURCE_WORDS];
 	struct tw_source_slot slots[TW_SOURCE_SLOTS];
 };
