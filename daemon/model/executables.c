@@ -5,11 +5,16 @@
 
 #include "model/executables.h"
 
-/* Processes remembered, each at the place that its pid has modulo this: a power of two. */
-#define PROCESSES 4096U
+/*
+ * Processes remembered, each in the set that its pid has modulo the number of sets: a pass meets
+ * all that live, so the one to give way is the one that was met the longest ago.
+ */
+#define SETS 512U
+#define SET_SIZE 8U
 
 struct process {
 	uint32_t pid; /* 0: nobody */
+	uint32_t met; /* by the clock below */
 	uint32_t number;
 	char comm[TW_COMM_SIZE];
 };
@@ -20,7 +25,8 @@ struct executables {
 	uint16_t chains[EXECUTABLES_MAX]; /* by hash; 0: the end, as number 0 is in none */
 	uint32_t count;                   /* in use */
 	uint32_t last;                    /* that was given out */
-	struct process processes[PROCESSES];
+	uint32_t clock;                   /* one for each process met; it may wrap around */
+	struct process processes[SETS][SET_SIZE];
 };
 
 _Static_assert(EXECUTABLES_MAX <= UINT16_MAX, "a number has 16 bits");
@@ -95,22 +101,47 @@ static uint32_t find_or_add(struct executables *e, const char *path)
 	return number ? number : add(e, path);
 }
 
+/* NULL: it is not remembered. */
+static const struct process *find_process(const struct executables *e, uint32_t pid)
+{
+	const struct process *set = e->processes[pid % SETS];
+
+	for (uint32_t i = 0; i < SET_SIZE; i++)
+		if (set[i].pid == pid)
+			return &set[i];
+	return NULL;
+}
+
+static struct process *place_for(struct executables *e, uint32_t pid)
+{
+	struct process *set = e->processes[pid % SETS], *oldest = set;
+
+	for (uint32_t i = 0; i < SET_SIZE; i++) {
+		if (set[i].pid == pid || set[i].pid == 0)
+			return &set[i];
+		if (e->clock - set[i].met > e->clock - oldest->met)
+			oldest = &set[i];
+	}
+	return oldest;
+}
+
 uint32_t executables_learn(struct executables *e, const struct tw_process *process)
 {
-	struct process *p = &e->processes[process->pid % PROCESSES];
+	struct process *p = place_for(e, process->pid);
 	struct tw_executable executable = process->executable;
 
 	executable.path[TW_EXECUTABLE_SIZE - 1] = '\0';
-	*p = (struct process){.pid = process->pid, .number = find_or_add(e, executable.path)};
+	*p = (struct process){
+		.pid = process->pid, .met = e->clock++, .number = find_or_add(e, executable.path)};
 	memcpy(p->comm, process->comm, strnlen(process->comm, sizeof(p->comm) - 1));
 	return p->number;
 }
 
 uint32_t executables_of(const struct executables *e, uint32_t pid, const char comm[TW_COMM_SIZE])
 {
-	const struct process *p = &e->processes[pid % PROCESSES];
+	const struct process *p = pid && *comm ? find_process(e, pid) : NULL;
 
-	if (!pid || !*comm || p->pid != pid || strncmp(p->comm, comm, sizeof(p->comm) - 1) != 0)
+	if (!p || strncmp(p->comm, comm, sizeof(p->comm) - 1) != 0)
 		return EXECUTABLE_UNKNOWN;
 	return p->number;
 }

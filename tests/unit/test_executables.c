@@ -62,6 +62,28 @@ static void test_of_whom(void **state)
 	assert_string_equal(path(e, 0, ""), "");
 }
 
+/* Of processes that share a set, those that are met go on being known, and those that have ended
+ * give way. */
+static void test_many_pids(void **state)
+{
+	enum { SETS = 512, SET_SIZE = 8, PASSES = 5 };
+	struct executables *e = *state;
+
+	for (uint32_t pass = 0; pass < PASSES; pass++) {
+		for (uint32_t i = 1; i < SET_SIZE; i++)
+			learn(e, i * SETS, "worker", "/a/worker");
+		learn(e, (SET_SIZE + pass) * SETS, "worker", "/b/worker");
+		for (uint32_t i = 1; i < SET_SIZE; i++)
+			assert_string_equal(path(e, i * SETS, "worker"), "/a/worker");
+		assert_string_equal(path(e, (SET_SIZE + pass) * SETS, "worker"), "/b/worker");
+	}
+	assert_string_equal(path(e, SET_SIZE * SETS, "worker"), "");
+	for (uint32_t pid = 1; pid <= SETS * SET_SIZE; pid++)
+		learn(e, pid, "worker", "/c/worker");
+	for (uint32_t pid = 1; pid <= SETS * SET_SIZE; pid++)
+		assert_string_equal(path(e, pid, "worker"), "/c/worker");
+}
+
 static void test_a_path_has_one_number(void **state)
 {
 	struct executables *e = *state;
@@ -143,9 +165,8 @@ static void test_sweep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_of_whom), test(test_a_path_has_one_number),
-		test(test_hostile), test(test_bound),
-		test(test_sweep),
+		test(test_of_whom), test(test_many_pids), test(test_a_path_has_one_number),
+		test(test_hostile), test(test_bound),     test(test_sweep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
