@@ -16,7 +16,7 @@ import time
 from daemon import DAEMON, OUTPUT, SETTLE, Daemon, say, total
 from machine import (Process, bpf_programs, bpf_statistics, in_namespace_of, iterator_times, read_counters,
                      wait_until)
-from table import duration, durations, megabytes, percent, shares
+from table import duration, durations, likely, megabytes, percent, shares
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 PORT = 80
@@ -125,6 +125,20 @@ def measure_rate(ends, plan, rows):
                  f"two runs without differ by {percent(noise['rate'])}")
         rows.add(f"processor time added to a SYN, {TOOLS[tool]}", shares(results[tool], "added share"), goal,
                  f"two runs without differ by {percent(noise['cost'])}")
+
+
+def measure_hook(ends, plan, rows):
+    """The program alone, hooked in and out during one flood: what the runs above differ by is not in it."""
+    here, there = ends
+    say("flood: the hook in and out")
+    with listen(here), flood(there, plan.hook_seconds + 2) as wait:
+        argv = [f"{OUTPUT}/tests/bench/hook", "--port", str(PORT), "--seconds", str(plan.hook_seconds)]
+        with Process(argv, namespace_of=here.pid, stdout=subprocess.PIPE) as process:
+            rates = process.read_json()
+        wait()
+    lost = [1 - with_it / without for with_it, without in zip(rates["with"], rates["without"])]
+    rows.add("SYNs handled, lost to the hook alone, in and out every 14 ms", likely(lost), "≤ 3 %",
+             f"{len(lost):,} pairs, {statistics.median(rates['without']):,.0f}/s without")
 
 
 def measure_bpf_time(ends, plan, rows):
@@ -255,6 +269,7 @@ def measure(plan, rows):
         return rows.add("SYNs handled in a flood", None, "–")
     with link() as ends:
         measure_rate(ends, plan, rows)
+        measure_hook(ends, plan, rows)
         measure_bpf_time(ends, plan, rows)
         measure_long(ends, plan, rows)
         measure_freshness(ends, plan, rows)

@@ -16,6 +16,14 @@ def shares(runs, key):
     return f"{percent(middle)} ({percent(low)} to {percent(high)})"
 
 
+def likely(values):
+    """The median of shares, and where it is with 95 % of certainty: between two of them, by the binomial distribution
+    of how many are below it."""
+    ordered, half = sorted(values), 0.98 * len(values) ** 0.5
+    low, high = (ordered[round((len(values) - 1) / 2 + side * half)] for side in (-1, 1))
+    return f"{percent(statistics.median(ordered))} (95 %: {percent(low)} to {percent(high)})"
+
+
 def duration(seconds):
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
