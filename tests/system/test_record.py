@@ -2,6 +2,7 @@
 """--record writes what came, --replay gives the same counts from it, without any privilege."""
 
 import collections
+import itertools
 import json
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from daemon import TCPWATCHD
 from oracle import STATES, assert_right_when_quiet, wait_for
-from recording import COUNTERS, COUNTERS_BODY, END, HEADER, TICK, Counters, records, starts
+from recording import COUNTERS, COUNTERS_BODY, END, EVENT, EVENT_BODY, HEADER, TICK, Counters, Event, records, starts
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
 
@@ -211,11 +212,21 @@ def test_noise(open_directory, recording):
         assert replay(path).returncode == 1
 
 
+def ticks(path):
+    """From each tick to the next: how often each namespace was counted, and of which transitions told then."""
+    told = []
+    for kind, body in records(path.read_bytes()):
+        if kind == TICK:
+            told.append((collections.Counter(), set()))
+        elif told and kind == COUNTERS:
+            told[-1][0][Counters(*COUNTERS_BODY.unpack(body)).netns] += 1
+        elif told and kind == EVENT:
+            told[-1][1].add(Event(*EVENT_BODY.unpack(body)).netns)
+    return told
+
+
 def test_still_namespaces_are_counted_seldom(make_daemon, make_netns, open_directory):
     """Those with minisockets, which end by themselves, and those of which transitions tell, at each tick."""
-    def ticks():
-        return [i for i, (kind, _) in enumerate(records(path.read_bytes())) if kind == TICK]
-
     path = open_directory / "recording"
     still, waiting, busy = make_netns(), make_netns(), make_netns()
     still.holder().hold("half_closed", 3)
@@ -224,16 +235,17 @@ def test_still_namespaces_are_counted_seldom(make_daemon, make_netns, open_direc
     held.hold("established", 1)
     daemon = make_daemon(arguments=("--record", path)).start()
     assert_right_when_quiet(daemon, still, waiting, busy)
-    first = len(ticks())
-    while len(ticks()) < first + 17:
+    first = len(ticks(path))
+    while len(ticks(path)) < first + 17:
         # one ends as the other begins: no sum is another
         held.close()
         held.hold("established", 1)
         time.sleep(0.1)
     daemon.stop()
-    within = list(records(path.read_bytes()))[ticks()[first]:ticks()[first + 16]]
-    counted = collections.Counter(
-        Counters(*COUNTERS_BODY.unpack(body)).netns for kind, body in within if kind == COUNTERS)
-    assert counted[waiting.inum] >= 16 and counted[busy.inum] >= 16, counted
+    within = ticks(path)[first:first + 16]
+    stirred = [counted[busy.inum] for (_, told), (counted, _) in itertools.pairwise(within) if busy.inum in told]
+    assert len(stirred) >= 8 and all(stirred), within
+    counted = sum((counted for counted, _ in within), collections.Counter())
+    assert counted[waiting.inum] >= 16, counted
     # in two of them, and after each round of dumps
     assert 2 <= counted[still.inum] <= counted[waiting.inum] / 2, counted
