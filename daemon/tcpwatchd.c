@@ -699,6 +699,7 @@ int tcpwatchd_new(struct settings *settings, const char *config_file, const char
 		tcpwatchd_free(d);
 		return error;
 	}
+	sources_limits(d->sources); /* the ages of orphans are told by one */
 	rounds_begin(d->rounds);
 	*ret = d;
 	return 0;

@@ -87,20 +87,30 @@ static uint64_t request_age_ms(const struct tw_socket *row)
 	return age > sent ? age : sent;
 }
 
-static uint64_t minisocket_age_ms(const struct tw_socket *row)
+/* An orphan's timer runs for the namespace's tcp_fin_timeout, unless its program asked for another
+ * (TCP_LINGER2, which nobody can tell); of more than TIME_WAIT's it has been a full socket for what
+ * is beyond: tcp_close(). */
+static uint64_t minisocket_age_ms(const struct tw_socket *row, const struct tw_limits *limits)
 {
-	return row->expires_ms < TIME_WAIT_MSEC ? TIME_WAIT_MSEC - row->expires_ms : 0;
+	uint64_t timer = TIME_WAIT_MSEC;
+
+	if (row->state == TW_FIN_WAIT2 && limits->known & TW_SYSCTL_BIT(TW_SYSCTL_TCP_FIN_TIMEOUT))
+		timer = limits->values[TW_SYSCTL_TCP_FIN_TIMEOUT] * UINT64_C(1000);
+	return row->expires_ms < timer ? timer - row->expires_ms : 0;
 }
 
 /* When a socket that sends no event came into its state, from the timer that the dump shows. */
-static uint64_t shadow_entered(const struct tw_socket *row, uint64_t dump_ns)
+static uint64_t shadow_entered(const struct tw_socket *row, const struct netns *n)
 {
-	uint64_t age = row->kind == TW_SOCKET_MINI ? minisocket_age_ms(row) : request_age_ms(row);
+	uint64_t age = row->kind == TW_SOCKET_MINI ? minisocket_age_ms(row, &n->limits)
+						   : request_age_ms(row);
 
-	return dump_ns > age * MSEC_NS ? dump_ns - age * MSEC_NS : 0;
+	return n->dump_ns > age * MSEC_NS ? n->dump_ns - age * MSEC_NS : 0;
 }
 
-static struct connection connection_of_row(const struct tw_socket *row, int netns, uint64_t dump_ns)
+/* index: the namespace's in its table. */
+static struct connection connection_of_row(const struct tw_socket *row, const struct netns *n,
+					   int index)
 {
 	static const uint8_t flags_of_kind[] = {
 		[TW_SOCKET_FULL] = 0,
@@ -109,10 +119,10 @@ static struct connection connection_of_row(const struct tw_socket *row, int netn
 	};
 	struct connection c = {
 		.cookie = row->cookie,
-		.entered_ns = row->kind == TW_SOCKET_FULL ? dump_ns : shadow_entered(row, dump_ns),
+		.entered_ns = row->kind == TW_SOCKET_FULL ? n->dump_ns : shadow_entered(row, n),
 		.sport = row->sport,
 		.dport = row->dport,
-		.netns = (uint16_t)netns,
+		.netns = (uint16_t)index,
 		.state = row->state,
 		.flags = flags_of_kind[row->kind] | CONNECTION_SEEN |
 			 (row->family == AF_INET6 ? CONNECTION_IPV6 : 0),
@@ -260,10 +270,10 @@ static void row_shadow(struct model *m, struct netns *n, struct connection *row_
 	if (c->state == TW_FIN_WAIT2 && row->state == TW_TIME_WAIT) {
 		/* the peer's FIN came; the timer started anew with it */
 		stats_transition(&m->stats, TW_FIN_WAIT2, TW_TIME_WAIT);
-		ledger_correct(m, c, TW_TIME_WAIT, shadow_entered(row, n->dump_ns));
+		ledger_correct(m, c, TW_TIME_WAIT, shadow_entered(row, n));
 	} else if (c->state == TW_TIME_WAIT && row->state == TW_FIN_WAIT2) {
 		/* the kernel's never goes back: another one, whose events were lost */
-		ledger_correct(m, c, TW_FIN_WAIT2, shadow_entered(row, n->dump_ns));
+		ledger_correct(m, c, TW_FIN_WAIT2, shadow_entered(row, n));
 	}
 	ledger_mark_seen(m, c, n->dump_ns);
 }
@@ -337,7 +347,7 @@ void model_socket(struct model *m, const struct tw_socket *row)
 	n = netns_at(m->netns, (size_t)index);
 	if (!n->dump_ns || !(m->round_states & TW_STATE_BIT(row->state)))
 		return;
-	c = connection_of_row(row, index, n->dump_ns);
+	c = connection_of_row(row, n, index);
 	if (looks(m))
 		look_by_dump(m, row);
 	if (row->kind == TW_SOCKET_FULL)

@@ -46,14 +46,7 @@ def test_opened_while_it_starts(make_daemon, netns):
     assert_right_when_quiet(daemon, netns)
 
 
-@pytest.mark.parametrize("kind, state, count", [
-    ("half_closed", "close_wait", 5), ("half_closed", "fin_wait2", 5), ("unaccepted", "close_wait", 5),
-    ("fin_wait1", "fin_wait1", 5), ("last_ack", "last_ack", 5), ("closing", "closing", 5),
-    ("time_wait", "time_wait", 5), ("orphan", "fin_wait2", 5)])
-def test_best_known_ages(make_daemon, netns, kind, state, count):
-    """Of a socket older than the daemon the kernel still knows when its peer last spoke, or its FIN's timer
-    (fact 13), and of one that is none any more when its timer ends (fact 10): close to the true age, where the
-    connection was not idle before, and never more than it."""
+def assert_dated(make_daemon, netns, kind, state, count):
     held = netns.holder()
     began = time.monotonic()
     held.hold(kind, count)
@@ -72,6 +65,23 @@ def test_best_known_ages(make_daemon, netns, kind, state, count):
     assert max(row["age_seconds"] for row in rows) <= now - began + 0.1
     rows = daemon.connections(netns=netns.inum, state=state, sort="age")
     assert [r["age_seconds"] for r in rows] == sorted((r["age_seconds"] for r in rows), reverse=True)
+
+
+@pytest.mark.parametrize("kind, state, count", [
+    ("half_closed", "close_wait", 5), ("half_closed", "fin_wait2", 5), ("unaccepted", "close_wait", 5),
+    ("fin_wait1", "fin_wait1", 5), ("last_ack", "last_ack", 5), ("closing", "closing", 5),
+    ("time_wait", "time_wait", 5), ("orphan", "fin_wait2", 5)])
+def test_best_known_ages(make_daemon, netns, kind, state, count):
+    """Of a socket older than the daemon the kernel still knows when its peer last spoke, or its FIN's timer
+    (fact 13), and of one that is none any more when its timer ends (fact 10): close to the true age, where the
+    connection was not idle before, and never more than it."""
+    assert_dated(make_daemon, netns, kind, state, count)
+
+
+def test_best_known_age_of_an_orphan(make_daemon, netns):
+    """Its timer runs for tcp_fin_timeout, which is the namespace's."""
+    netns.sysctl("net.ipv4.tcp_fin_timeout", 20)
+    assert_dated(make_daemon, netns, "orphan", "fin_wait2", 5)
 
 
 @pytest.mark.by_events

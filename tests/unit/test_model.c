@@ -363,6 +363,37 @@ static void test_found_time_wait_expires(void **state)
 	assert_int_equal(durations(f, TW_TIME_WAIT), 0);
 }
 
+/* Of an orphan, what is left of the namespace's tcp_fin_timeout; 60 s where nobody knows it. */
+static void test_found_orphan_has_an_age(void **state)
+{
+	static const struct {
+		uint32_t known, fin_timeout, left_ms, age_s;
+	} cases[] = {{0, 0, 50000, 10},
+		     {1, 60, 50000, 10},
+		     {1, 15, 12000, 3},
+		     {1, 90, 50000, 40},
+		     {1, 15, 40000, 0}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct tw_limits limits = {.time_ns = later(f), .netns = HOST};
+		uint64_t dump_ns;
+
+		limits.known = cases[i].known << TW_SYSCTL_TCP_FIN_TIMEOUT;
+		limits.values[TW_SYSCTL_TCP_FIN_TIMEOUT] = cases[i].fin_timeout;
+		model_limits(f->m, &limits);
+		open_round(f, TW_STATES_ALL);
+		dump_ns = f->now_ns;
+		row_expiring(f, &client, TW_FIN_WAIT2, TW_SOCKET_MINI, cases[i].left_ms);
+		close_round(f, TW_STATES_ALL);
+		assert_int_equal(table_oldest(model_table(f->m), TW_FIN_WAIT2)->entered_ns,
+				 dump_ns - cases[i].age_s * NSEC_PER_SEC);
+		open_round(f, TW_STATES_ALL);
+		close_round(f, TW_STATES_ALL);
+		assert_counts(f);
+	}
+}
+
 /* One pair of addresses, one socket. */
 
 static void test_reuse_replaces_a_time_wait(void **state)
@@ -517,6 +548,7 @@ int main(void)
 		test(test_no_minisocket),
 		test(test_time_wait_expires),
 		test(test_found_time_wait_expires),
+		test(test_found_orphan_has_an_age),
 		test(test_reuse_replaces_a_time_wait),
 		test(test_reuse_by_a_child),
 		test(test_child_replaces_its_request),
