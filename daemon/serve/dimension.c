@@ -198,7 +198,18 @@ bool dimension_is_counted(enum dimension d)
 	return !rows[d].of_connection;
 }
 
-static void add_namespaces(const struct model *m, uint32_t states, struct rank *rank)
+uint32_t dimension_parts(enum dimension d, const struct model *m)
+{
+	return rows[d].owner ? owners_end(model_owners(m)) : (uint32_t)netns_count(model_netns(m));
+}
+
+uint32_t dimension_part(enum dimension d, const struct connection *c)
+{
+	return rows[d].owner ? c->owner : c->netns;
+}
+
+static void add_namespaces(const struct model *m, uint32_t states, const uint64_t *oldest_ns,
+			   struct rank *rank)
 {
 	const struct netns_table *namespaces = model_netns(m);
 
@@ -208,12 +219,13 @@ static void add_namespaces(const struct model *m, uint32_t states, struct rank *
 
 		for (unsigned s = TW_STATE_FIRST; s <= TW_STATE_LAST && n->inum; s++)
 			if (states & TW_STATE_BIT(s))
-				rank_add(rank, &key, s, netns_connections(n, s), UINT64_MAX);
+				rank_add(rank, &key, s, netns_connections(n, s),
+					 oldest_ns ? oldest_ns[i] : UINT64_MAX);
 	}
 }
 
 static void add_owner(enum dimension d, const struct model *m, uint32_t index, uint32_t states,
-		      struct rank *rank)
+		      uint64_t oldest_ns, struct rank *rank)
 {
 	const struct owner *owner = owners_get(model_owners(m), index);
 	uint16_t executable = (uint16_t)owner->executable;
@@ -229,7 +241,7 @@ static void add_owner(enum dimension d, const struct model *m, uint32_t index, u
 	TW_FOR_EACH_STATE(s)
 		if (states & TW_STATE_BIT(s))
 			rank_add(rank, &key, s, owners_connections(model_owners(m), index, s),
-				 UINT64_MAX);
+				 oldest_ns);
 }
 
 static bool has_any(const struct owners *owners, uint32_t index, uint32_t states)
@@ -241,17 +253,17 @@ static bool has_any(const struct owners *owners, uint32_t index, uint32_t states
 }
 
 void dimension_add_counted(enum dimension d, const struct model *m, uint32_t states,
-			   struct rank *rank)
+			   const uint64_t *oldest_ns, struct rank *rank)
 {
 	const struct owners *owners = model_owners(m);
 
 	if (!rows[d].owner) {
-		add_namespaces(m, states, rank);
+		add_namespaces(m, states, oldest_ns, rank);
 		return;
 	}
 	for (uint32_t i = 0; i < owners_end(owners); i++)
 		if (has_any(owners, i, states))
-			add_owner(d, m, i, states, rank);
+			add_owner(d, m, i, states, oldest_ns ? oldest_ns[i] : UINT64_MAX, rank);
 }
 
 void dimension_add(enum dimension d, const struct connection *c, struct rank *rank)

@@ -33,10 +33,15 @@ extern const char *const dimension_words[DIMENSION_COUNT];
 
 /* Whether the model has the counts; else each connection is looked at. */
 bool dimension_is_counted(enum dimension d);
+/* Of one that is counted, what is counted by: owners or namespaces, from 0 on; and where among them
+ * a connection is. Until the model takes another record. */
+uint32_t dimension_parts(enum dimension d, const struct model *m);
+uint32_t dimension_part(enum dimension d, const struct connection *c);
 /* Adds all there are in the states, a mask of TW_STATE_BIT(), with processes as members; of one
- * that is counted. */
+ * that is counted. oldest_ns: the least entered_ns of each part, UINT64_MAX for none; NULL where
+ * nobody has looked. */
 void dimension_add_counted(enum dimension d, const struct model *m, uint32_t states,
-			   struct rank *rank);
+			   const uint64_t *oldest_ns, struct rank *rank);
 /* Adds one connection; of one that is not counted. */
 void dimension_add(enum dimension d, const struct connection *c, struct rank *rank);
 

@@ -85,7 +85,7 @@ int holders_update(struct holders *h, const struct model *m, size_t most)
 	TW_FOR_EACH_STATE(s)
 		totals[s] = model_connections(m, s, NETNS_IPV4) +
 			    model_connections(m, s, NETNS_IPV6);
-	dimension_add_counted(DIMENSION_UNIT, m, TW_STATES_ALL, rank);
+	dimension_add_counted(DIMENSION_UNIT, m, TW_STATES_ALL, NULL, rank);
 	rank_finish(rank, RANK_KEYS_MAX, totals);
 	rows = rank_rows(rank, &count);
 	choose(h, m, rows, count, most < HOLDERS_MAX ? most : HOLDERS_MAX);

@@ -2,13 +2,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "serve/dimension.h"
 #include "serve/json.h"
 #include "serve/lines.h"
 #include "serve/top.h"
 
-#define STEPS_MAX 8192 /* connections in a row: about a millisecond, then the loop goes on */
+#define STEPS_MAX 8192  /* connections in a row: about a millisecond, then the loop goes on */
+#define DATED_MAX 32768 /* connections of which the oldest is looked for at once: two */
 
 struct row_name {
 	char name[DIMENSION_NAME_SIZE];
@@ -66,6 +68,37 @@ static void finish(struct top *t)
 		name_row(t, &rows[i], &t->names[i]);
 }
 
+/* The counts know nothing of ages. NULL: more connections than can be looked at now. */
+static uint64_t *find_oldest(const struct top *t, uint32_t states)
+{
+	uint32_t parts = dimension_parts(t->by, t->model);
+	uint64_t *oldest_ns = t->total <= DATED_MAX ? calloc(parts, sizeof(*oldest_ns)) : NULL;
+	const struct connection *c;
+	struct table_cursor cursor;
+
+	if (!oldest_ns)
+		return NULL;
+	memset(oldest_ns, 0xff, parts * sizeof(*oldest_ns));
+	table_cursor_open(model_table(t->model), states, &cursor);
+	while ((c = table_cursor_next(&cursor))) {
+		uint64_t *oldest = &oldest_ns[dimension_part(t->by, c)];
+
+		if (!(c->flags & CONNECTION_GONE) && c->entered_ns < *oldest)
+			*oldest = c->entered_ns;
+	}
+	table_cursor_close(&cursor);
+	return oldest_ns;
+}
+
+static void add_counted(struct top *t, uint32_t states)
+{
+	uint64_t *oldest_ns = find_oldest(t, states);
+
+	dimension_add_counted(t->by, t->model, states, oldest_ns, t->rank);
+	free(oldest_ns);
+	finish(t);
+}
+
 int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, struct top **ret)
 {
 	struct top *t = calloc(1, sizeof(*t));
@@ -83,8 +116,7 @@ int top_new(struct model *model, const struct filter *filter, uint64_t now_ns, s
 	t->began_ns = model_now_ns(model);
 	take_totals(t, model, filter->states);
 	if (dimension_is_counted(t->by)) {
-		dimension_add_counted(t->by, model, filter->states, t->rank);
-		finish(t);
+		add_counted(t, filter->states);
 	} else {
 		table_cursor_open(model_table(model), filter->states, &t->cursor);
 		t->walking = true;

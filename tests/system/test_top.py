@@ -86,6 +86,15 @@ def test_sum(alone, mode, netns, by, limit):
 
 
 @pytest.mark.both_modes
+@pytest.mark.parametrize("by", DIMENSIONS)
+def test_oldest(alone, mode, netns, by):
+    """The row that has the oldest connection of the state says how old it is; none says more."""
+    before = alone.status()["oldest_seconds"]["close_wait"]
+    oldest = max(r["oldest_seconds"] for r in top(alone, by=by, state="close_wait"))
+    assert before <= oldest <= alone.status()["oldest_seconds"]["close_wait"]
+
+
+@pytest.mark.both_modes
 def test_processes(make_daemon, netns, mode):
     daemon = make_daemon(netns=netns, namespaces="host", metrics={"listen": "off"}).start()
     held = netns.holder()

@@ -267,6 +267,54 @@ static void test_users_and_namespaces(void **state)
 	assert_int_equal(json_object_array_length(f->rows), 2);
 }
 
+static void expect_oldest(struct fixture *f, size_t index, const char *key, double seconds)
+{
+	struct json_object *row = json_object_array_get_idx(f->rows, index);
+
+	assert_string_equal(json_object_get_string(get(row, "key")), key);
+	assert_true(json_object_get_double(get(row, "oldest_seconds")) == seconds);
+}
+
+/* Of the states asked for; what is in a row is as old as the oldest of all its owners. */
+static void test_oldest(void **state)
+{
+	const uint32_t close_wait = TW_STATE_BIT(TW_CLOSE_WAIT);
+	struct fixture *f = *state;
+
+	ADD(f, "10.0.0.1", .comm = "nginx", .pid = 7, .uid = 1);
+	ADD(f, "10.0.0.1", .comm = "sshd", .pid = 9, .uid = 2, .state = TW_CLOSE_WAIT);
+	ADD(f, "10.0.0.1", .comm = "nginx", .pid = 8, .uid = 2, .state = TW_CLOSE_WAIT,
+	    .netns = NETNS + 1);
+	ADD(f, "10.0.0.1", .comm = "nginx", .pid = 8, .uid = 2, .state = TW_CLOSE_WAIT,
+	    .netns = NETNS + 1);
+	ask(f, DIMENSION_PROCESS, TW_STATES_ALL, 0);
+	expect_oldest(f, 0, "nginx", 998);
+	expect_oldest(f, 1, "sshd", 997);
+	ask(f, DIMENSION_UNIT, close_wait, 0);
+	expect_oldest(f, 0, "nginx", 996);
+	ask(f, DIMENSION_USER, close_wait, 0);
+	expect_oldest(f, 0, "2", 997);
+	ask(f, DIMENSION_NETNS, close_wait, 0);
+	expect_oldest(f, 0, "4026531834", 996);
+	expect_oldest(f, 1, "4026531833", 997);
+	ask(f, DIMENSION_PROCESS, close_wait, 1);
+	expect_oldest(f, 1, "other", 997);
+}
+
+/* Not of more connections than can be looked at in one go. */
+static void test_oldest_of_many(void **state)
+{
+	struct fixture *f = *state;
+
+	ADD(f, "10.0.0.1", .comm = "sshd", .pid = 9, .state = TW_CLOSE_WAIT);
+	for (size_t i = 0; i < 32768; i++)
+		ADD(f, "10.0.0.1", .comm = "nginx", .pid = 7);
+	ask(f, DIMENSION_PROCESS, TW_STATE_BIT(TW_ESTABLISHED), 0);
+	assert_non_null(get(json_object_array_get_idx(f->rows, 0), "oldest_seconds"));
+	ask(f, DIMENSION_PROCESS, TW_STATES_ALL, 0);
+	assert_null(get(json_object_array_get_idx(f->rows, 0), "oldest_seconds"));
+}
+
 /* A peer is the same over a socket of either family, and a listener has none. */
 static void test_peers(void **state)
 {
@@ -424,6 +472,8 @@ int main(void)
 		TOP_TEST(test_instances_of_connections),
 		TOP_TEST(test_processes),
 		TOP_TEST(test_users_and_namespaces),
+		TOP_TEST(test_oldest),
+		TOP_TEST(test_oldest_of_many),
 		TOP_TEST(test_peers),
 		TOP_TEST(test_ports),
 		TOP_TEST(test_executables),
