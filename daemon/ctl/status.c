@@ -51,8 +51,7 @@ static void put_connections(struct print *p, struct json_object *status)
 
 	if (untracked)
 		snprintf(text + used, sizeof(text) - (size_t)used,
-			 ", %" PRIu64 " of them counted but not listed (see max_connections)",
-			 untracked);
+			 ", %" PRIu64 " of them counted but not listed (see doctor)", untracked);
 	print_entry(p, LABEL_WIDTH, "connections", text, PRINT_PLAIN);
 }
 

@@ -429,17 +429,24 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 
 /* TIME_WAIT is what the kernel's minisockets are less those in FIN_WAIT2; the table may know of
  * more or fewer. */
-static void counters_time_wait(struct netns *n, const struct tw_counters *counters)
+static void counters_time_wait(struct model *m, struct netns *n, const struct tw_counters *counters)
 {
 	const uint32_t *tracked = n->tracked[TW_TIME_WAIT];
 	int64_t sum = (int64_t)tracked[NETNS_IPV4] + tracked[NETNS_IPV6];
 	int64_t count = (int64_t)counters->time_wait - n->minis - n->minis_untracked;
 	/* fewer than those in FIN_WAIT2 alone: some of them are gone, which a dump will tell */
-	int64_t excess = (count > 0 ? count : 0) - sum;
+	int64_t true_count = count > 0 ? count : 0, excess;
+	enum netns_family family;
+	int64_t share;
+
+	if (sum > true_count) {
+		ledger_expire(m, (uint64_t)(sum - true_count));
+		sum = (int64_t)tracked[NETNS_IPV4] + tracked[NETNS_IPV6];
+	}
+	excess = true_count - sum;
 	/* the counter does not tell the families apart: the greater one gets the difference */
-	enum netns_family family = tracked[NETNS_IPV6] > tracked[NETNS_IPV4] ? NETNS_IPV6
-									     : NETNS_IPV4;
-	int64_t share = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
+	family = tracked[NETNS_IPV6] > tracked[NETNS_IPV4] ? NETNS_IPV6 : NETNS_IPV4;
+	share = excess < -(int64_t)tracked[family] ? -(int64_t)tracked[family] : excess;
 
 	n->untracked[TW_TIME_WAIT][family] = (int32_t)share;
 	n->untracked[TW_TIME_WAIT][!family] = (int32_t)(excess - share);
@@ -473,6 +480,6 @@ void model_counters(struct model *m, const struct tw_counters *counters)
 	ledger_time(m, counters->time_ns);
 	if (index < 0)
 		return;
-	counters_time_wait(netns_at(m->netns, (size_t)index), counters);
+	counters_time_wait(m, netns_at(m->netns, (size_t)index), counters);
 	counters_in_use(netns_at(m->netns, (size_t)index), counters);
 }

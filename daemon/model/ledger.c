@@ -91,6 +91,28 @@ void ledger_drop_gone(struct model *m)
 	table_cursor_close(&cursor);
 }
 
+void ledger_expire(struct model *m, uint64_t gone)
+{
+	const struct connection *oldest;
+
+	while ((oldest = table_oldest(m->table, TW_TIME_WAIT))) {
+		struct connection *c = table_find_shadow(m->table, oldest);
+		uint64_t age_ns = m->now_ns - oldest->entered_ns;
+
+		if (m->now_ns < oldest->entered_ns || age_ns <= TIME_WAIT_MSEC * MSEC_NS ||
+		    (!gone && age_ns <= TIME_WAIT_LATE_MSEC * MSEC_NS))
+			return;
+		stats_transition(&m->stats, TW_TIME_WAIT, TW_CLOSE);
+		if (c->flags & CONNECTION_EXACT)
+			stats_duration(&m->stats, TW_TIME_WAIT, age_ns);
+		if (gone) {
+			ledger_netns(m, c)->untracked[TW_TIME_WAIT][ledger_family(c)]++;
+			gone--;
+		}
+		ledger_drop(m, c);
+	}
+}
+
 void ledger_end(struct model *m, struct connection *c)
 {
 	if (!m->round_states) {

@@ -17,6 +17,7 @@
 #define SECOND_NS (1000 * MSEC_NS)
 #define TIME_WAIT_MSEC \
 	UINT64_C(60000) /* TCP_TIMEWAIT_LEN, include/net/tcp.h; also tcp_fin_timeout's default */
+#define TIME_WAIT_LATE_MSEC (TIME_WAIT_MSEC + TIME_WAIT_MSEC / 8) /* its timer at the latest */
 /* connect() tells before it has found a port and is where dumps look: tcp_v4_connect(). */
 #define EVENT_LEAD_NS UINT64_C(500000)
 #define HOLDERS_WAITING 32U /* half of them take as long as a fetch from memory */
@@ -96,6 +97,13 @@ void ledger_correct(struct model *m, struct connection *c, unsigned state, uint6
 /* A minisocket goes on in its place. */
 void ledger_make_mini(struct model *m, struct connection *c);
 void ledger_drop(struct model *m, struct connection *c);
+/*
+ * The kernel's timers may be late by an eighth (kernel/time/timer.c), and it lets go of all that
+ * have ended since in one moment, in the order of their ends whatever the namespace. So TIME_WAITs
+ * past their time leave the table as its counts go down, here by so many, which leaves the counts
+ * as they are; and what its counts do not tell of goes by itself.
+ */
+void ledger_expire(struct model *m, uint64_t gone);
 /* A full socket has ended. While dumps go on it stays as a sign that a late row of theirs is about
  * the past. */
 void ledger_end(struct model *m, struct connection *c);

@@ -620,21 +620,6 @@ void model_lost(struct model *m, const struct tw_lost *lost)
 	forget_left(m, true);
 }
 
-static void expire_time_wait(struct model *m)
-{
-	const struct connection *oldest;
-
-	while ((oldest = table_oldest(m->table, TW_TIME_WAIT)) &&
-	       m->now_ns - oldest->entered_ns > TIME_WAIT_MSEC * MSEC_NS) {
-		struct connection *c = table_find_shadow(m->table, oldest);
-
-		stats_transition(&m->stats, TW_TIME_WAIT, TW_CLOSE);
-		if (c->flags & CONNECTION_EXACT)
-			stats_duration(&m->stats, TW_TIME_WAIT, m->now_ns - c->entered_ns);
-		ledger_drop(m, c);
-	}
-}
-
 void model_age(struct model *m, const struct tw_age *age)
 {
 	struct connection *c = table_find(m->table, age->cookie);
@@ -668,7 +653,7 @@ void model_cgroups_done(struct model *m, const struct tw_tick *tick)
 void model_tick(struct model *m, const struct tw_tick *tick)
 {
 	ledger_time(m, tick->time_ns);
-	expire_time_wait(m);
+	ledger_expire(m, 0);
 	forget_left(m, false);
 	table_advance(m->table, m->now_ns);
 	tallies_advance(m->tallies, m->now_ns);

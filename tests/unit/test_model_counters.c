@@ -70,7 +70,7 @@ static void test_fewer_time_waits_of_both_families(void **state)
 	assert_int_equal(netns_connections(netns(f, OTHER), TW_TIME_WAIT), 1);
 	assert_int_equal(model_unowned(f->m, TW_TIME_WAIT), -2); /* of three in the table */
 	assert_counts(f, [TW_TIME_WAIT] = 1);
-	f->now_ns += 61 * NSEC_PER_SEC; /* they expire here too, before the next look */
+	f->now_ns += 68 * NSEC_PER_SEC; /* they expire here too, before the next look */
 	tick(f);
 	establish(f, &other);
 	become_time_wait(f, &other);
