@@ -97,6 +97,11 @@ static void on_table(struct model *m, const struct serve_status *status, struct 
 			   "%" PRIu64 " more are in the counts, and not in lists, ages and owners: "
 			   "raise max_connections.",
 			   model_untracked(m));
+	else if (model_untracked(m))
+		doctor_say(row, DOCTOR_OK,
+			   "The kernel counts %" PRIu64 " more: some end at this moment, the next "
+			   "dump finds the others.",
+			   model_untracked(m));
 }
 
 static void on_namespaces(struct model *m, const struct serve_status *status,

@@ -446,6 +446,18 @@ static void test_full_table(void **state)
 	assert_advice(c, "tcpwatch table", DOCTOR_WARNING, NULL, "1 more are in the counts");
 }
 
+static void test_more_than_the_table_has(void **state)
+{
+	struct clinic *c = *state;
+
+	time_waits(c, 2);
+	counters(&c->f, 0, 5);
+	assert_advice(c, "tcpwatch table", DOCTOR_OK, NULL, "The kernel counts 3 more");
+	counters(&c->f, 0, 2);
+	assert_advice(c, "tcpwatch table", DOCTOR_OK, NULL, "");
+	assert_null(strstr(advice_of(c, "tcpwatch table")->finding, "more"));
+}
+
 static void test_json(void **state)
 {
 	struct clinic *c = *state;
@@ -484,6 +496,7 @@ int main(void)
 		in_clinic(test_many_namespaces),
 		in_clinic(test_the_daemon),
 		in_clinic(test_full_table),
+		in_clinic(test_more_than_the_table_has),
 		in_clinic(test_json),
 	};
 
