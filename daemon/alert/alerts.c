@@ -12,7 +12,8 @@
 #include "base/util.h"
 
 #define KEEP_FILE "alerts.json"
-#define KEEP_NS NSEC_PER_SEC /* between two writes of the file */
+#define KEEP_NS NSEC_PER_SEC        /* between two writes of the file */
+#define NAMES_NS (2 * NSEC_PER_SEC) /* that the first alerts wait for names at most */
 #define CURRENT_MAX ((size_t)SETTINGS_ALERTS_MAX * RULES_TARGETS_MAX)
 
 struct alerts {
@@ -20,6 +21,8 @@ struct alerts {
 	struct alerts_calls calls;
 	struct rules *rules;
 	uint64_t offset_ns;
+	uint64_t began_ns; /* the first tick */
+	bool named;
 
 	struct notice *current; /* told and firing, as last told */
 	size_t current_count, current_allocated;
@@ -58,11 +61,33 @@ static void set_place(struct notice *n, const struct rules_rule *rule,
 	}
 }
 
+static struct notice *find_current(const struct alerts *a, uint64_t id)
+{
+	for (size_t i = 0; i < a->current_count; i++)
+		if (a->current[i].id == id)
+			return &a->current[i];
+	return NULL;
+}
+
+/* An alert keeps the name that it fired with: by that it is known to whom it was told. */
+void alerts_target(const struct alerts *a, const struct rules_rule *rule,
+		   const struct rules_target *target, char text[static NOTICE_TARGET_SIZE])
+{
+	const struct notice *told = target->id ? find_current(a, target->id) : NULL;
+
+	if (told && *told->target)
+		memcpy(text, told->target, NOTICE_TARGET_SIZE);
+	else
+		wording_target(a->model, rule, target, text);
+}
+
 static void fill(const struct alerts *a, const struct rules_rule *rule,
 		 const struct rules_target *target, enum notice_status status, struct notice *n)
 {
 	const struct settings_alert *alert = &rule->alert;
+	char name[NOTICE_TARGET_SIZE];
 
+	alerts_target(a, rule, target, name);
 	*n = (struct notice){
 		.id = target->id,
 		.status = status,
@@ -77,16 +102,8 @@ static void fill(const struct alerts *a, const struct rules_rule *rule,
 	};
 	snprintf(n->name, sizeof(n->name), "%s", alert->member.name);
 	set_place(n, rule, target);
-	wording_target(a->model, rule, target, n->target);
+	memcpy(n->target, name, sizeof(name));
 	wording_summary(a->model, rule, target, n->target, n->summary);
-}
-
-static struct notice *find_current(const struct alerts *a, uint64_t id)
-{
-	for (size_t i = 0; i < a->current_count; i++)
-		if (a->current[i].id == id)
-			return &a->current[i];
-	return NULL;
 }
 
 /* NULL without memory: it is announced all the same. */
@@ -146,7 +163,7 @@ static void announce_firing(struct alerts *a, const struct rules_rule *rule,
 		json_object_put(notice.evidence);
 }
 
-/* The target's name and the evidence are those it fired with: what it was of may be gone. */
+/* The evidence is that it fired with: what it was of may be gone. */
 static void announce_resolved(struct alerts *a, const struct rules_rule *rule,
 			      const struct rules_target *target)
 {
@@ -155,7 +172,6 @@ static void announce_resolved(struct alerts *a, const struct rules_rule *rule,
 	fill(a, rule, target, NOTICE_RESOLVED, &notice);
 	notice.resolved_unix_ns = unix_time(a, model_now_ns(a->model));
 	if (place) {
-		memcpy(notice.target, place->target, sizeof(notice.target));
 		notice.evidence = place->evidence;
 		*place = a->current[--a->current_count];
 	}
@@ -198,12 +214,18 @@ int alerts_new(struct model *model, uint64_t offset_ns, const struct alerts_call
 	return 0;
 }
 
+static void name_target(const struct rules_rule *rule, const struct rules_target *target,
+			char text[static NOTICE_TARGET_SIZE], void *userdata)
+{
+	alerts_target(userdata, rule, target, text);
+}
+
 static void keep(struct alerts *a)
 {
-	int r = keep_write(a->keep_path, a->rules);
+	int r = keep_write(a->keep_path, a->rules, name_target, a);
 
 	if (r == -ENOENT && mkdir(a->directory, 0755) == 0)
-		r = keep_write(a->keep_path, a->rules);
+		r = keep_write(a->keep_path, a->rules, name_target, a);
 	if (r < 0 && !a->keep_failing)
 		log_warning("%s: cannot be written: %s; alerts that fire will be announced again "
 			    "after a restart",
@@ -244,13 +266,24 @@ int alerts_set(struct alerts *a, const struct settings *settings, uint64_t now_n
 }
 
 /* What was told before the restart is told as it stands, and not announced. */
+
+static void on_restored(uint64_t id, const char *target, void *userdata)
+{
+	struct notice *place = add_current(userdata);
+
+	if (!place)
+		return;
+	*place = (struct notice){.id = id};
+	snprintf(place->target, sizeof(place->target), "%s", target);
+}
+
 static void list_restored(struct alerts *a)
 {
 	for (size_t i = 0; i < rules_count(a->rules); i++) {
 		const struct rules_rule *rule = rules_at(a->rules, i);
 
 		for (size_t j = 0; j < rule->count; j++) {
-			struct notice *place = add_current(a);
+			struct notice *place = find_current(a, rule->targets[j].id);
 
 			if (place)
 				fill(a, rule, &rule->targets[j], NOTICE_FIRING, place);
@@ -268,7 +301,7 @@ void alerts_keep(struct alerts *a, const char *directory, uint64_t now_ns)
 		a->keep_path = NULL;
 		return;
 	}
-	r = keep_read(a->keep_path, a->rules, now_ns, &count);
+	r = keep_read(a->keep_path, a->rules, now_ns, on_restored, a, &count);
 	if (r < 0)
 		log_warning("%s: cannot be read: %s; alerts that fired before are announced again",
 			    a->keep_path, strerror(-r));
@@ -277,15 +310,29 @@ void alerts_keep(struct alerts *a, const char *directory, uint64_t now_ns)
 	list_restored(a);
 }
 
+/* At the start all owners' control groups are met at once, and are named a moment later: who fires
+ * before would be called by a number for as long as it does. */
+static bool names_known(struct alerts *a, uint64_t now_ns)
+{
+	if (!a->began_ns)
+		a->began_ns = now_ns;
+	return now_ns - a->began_ns >= NAMES_NS ||
+	       (model_known(a->model) && !cgroups_unnamed(model_cgroups(a->model)));
+}
+
 void alerts_changed(struct alerts *a)
 {
-	rules_changed(a->rules, model_now_ns(a->model));
+	if (a->named)
+		rules_changed(a->rules, model_now_ns(a->model));
 }
 
 void alerts_tick(struct alerts *a)
 {
 	uint64_t now_ns = model_now_ns(a->model);
 
+	a->named = a->named || names_known(a, now_ns);
+	if (!a->named)
+		return;
 	rules_tick(a->rules, now_ns);
 	if (!a->keep_path || !a->keep_due || now_ns - a->kept_ns < KEEP_NS)
 		return;
@@ -298,12 +345,6 @@ void alerts_tick(struct alerts *a)
 const struct rules *alerts_rules(const struct alerts *a)
 {
 	return a->rules;
-}
-
-void alerts_target(const struct alerts *a, const struct rules_rule *rule,
-		   const struct rules_target *target, char text[static NOTICE_TARGET_SIZE])
-{
-	wording_target(a->model, rule, target, text);
 }
 
 static void list_target(const struct alerts *a, const struct rules_rule *rule,

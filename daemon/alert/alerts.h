@@ -42,13 +42,14 @@ int alerts_set(struct alerts *a, const struct settings *settings, uint64_t now_n
  * before has left there. After the first alerts_set(). */
 void alerts_keep(struct alerts *a, const char *directory, uint64_t now_ns);
 
-/* After records: cheap when nothing has changed that a rule watches. */
+/* After records: cheap when nothing has changed that a rule watches. Nothing fires before the model
+ * knows all sockets and whose they are, for which it waits for two seconds. */
 void alerts_changed(struct alerts *a);
 /* After the model's tick. */
 void alerts_tick(struct alerts *a);
 
 const struct rules *alerts_rules(const struct alerts *a);
-/* Clean text. */
+/* What it is called: of one that fires, as it was when it began to. Clean text. */
 void alerts_target(const struct alerts *a, const struct rules_rule *rule,
 		   const struct rules_target *target, char text[static NOTICE_TARGET_SIZE]);
 

@@ -7,14 +7,28 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "alert/wording.h"
 #include "base/json.h"
 #include "base/util.h"
 
 #define VERSION 1
-#define FILE_MAX (4U << 20) /* bytes: 64 rules with 100 targets, of less than 500 bytes each */
+#define FILE_MAX (8U << 20) /* bytes: 64 rules with 100 targets, of less than 1,000 bytes each */
 #define BOOT_FILE "/proc/sys/kernel/random/boot_id"
 #define BOOT_SIZE 37 /* a UUID and a NUL */
 #define KEY_SIZE (2 * sizeof(struct tally_key) + 1)
+
+struct writing {
+	keep_name_fn *name;
+	void *userdata;
+};
+
+struct reading {
+	struct rules *rules;
+	uint64_t now_ns;
+	keep_restored_fn *restored;
+	void *userdata;
+	size_t count;
+};
 
 /* "" where it cannot be read: then no file is of this boot. */
 static void read_boot(char boot[static BOOT_SIZE])
@@ -36,11 +50,15 @@ static struct json_object *hex_of(const void *bytes, size_t size)
 	return json_object_new_string(text);
 }
 
-static struct json_object *row_of(const struct rules_rule *rule, const struct rules_target *target)
+static struct json_object *row_of(const struct writing *w, const struct rules_rule *rule,
+				  const struct rules_target *target)
 {
 	struct json_object *row = json_object_new_object();
+	char text[NOTICE_TARGET_SIZE];
 
+	w->name(rule, target, text, w->userdata);
 	json_add_text(row, "name", rule->alert.member.name);
+	json_add_text(row, "target", text);
 	json_add(row, "key", hex_of(&target->key, sizeof(target->key)));
 	json_add(row, "comm", hex_of(target->comm, sizeof(target->comm)));
 	json_add_number(row, "id", target->id);
@@ -51,7 +69,7 @@ static struct json_object *row_of(const struct rules_rule *rule, const struct ru
 	return row;
 }
 
-static struct json_object *document_of(const struct rules *rules)
+static struct json_object *document_of(const struct writing *w, const struct rules *rules)
 {
 	struct json_object *document = json_object_new_object(), *rows = json_object_new_array();
 	char boot[BOOT_SIZE];
@@ -64,7 +82,7 @@ static struct json_object *document_of(const struct rules *rules)
 
 		for (size_t j = 0; j < rule->count; j++)
 			if (rule->targets[j].state.status == RULE_FIRING && rule->targets[j].told)
-				json_object_array_add(rows, row_of(rule, &rule->targets[j]));
+				json_object_array_add(rows, row_of(w, rule, &rule->targets[j]));
 	}
 	json_add(document, "alerts", rows);
 	return document;
@@ -92,9 +110,10 @@ static int write_text(const char *path, const char *text)
 }
 
 /* Without fsync(2): what a crash of the host loses is of a boot that is over. */
-int keep_write(const char *path, const struct rules *rules)
+int keep_write(const char *path, const struct rules *rules, keep_name_fn *name, void *userdata)
 {
-	struct json_object *document = document_of(rules);
+	const struct writing writing = {.name = name, .userdata = userdata};
+	struct json_object *document = document_of(&writing, rules);
 	_cleanup_free_ char *other = NULL;
 	int r;
 
@@ -162,10 +181,22 @@ static bool take_double(struct json_object *row, const char *name, double *ret)
 	return *ret >= 0; /* and not NaN */
 }
 
-static bool take_row(struct json_object *row, struct rules *rules, uint64_t now_ns)
+static void take_target(struct json_object *row, char text[static NOTICE_TARGET_SIZE])
+{
+	struct json_object *value = NULL;
+
+	text[0] = '\0';
+	if (json_object_object_get_ex(row, "target", &value) &&
+	    json_object_is_type(value, json_type_string))
+		wording_clean(json_object_get_string(value),
+			      (size_t)json_object_get_string_len(value), text, NOTICE_TARGET_SIZE);
+}
+
+static bool take_row(struct json_object *row, const struct reading *reading)
 {
 	struct rules_target target = {0};
 	struct json_object *name = NULL;
+	char text[NOTICE_TARGET_SIZE];
 
 	if (!json_object_is_type(row, json_type_object) ||
 	    !json_object_object_get_ex(row, "name", &name) ||
@@ -180,13 +211,15 @@ static bool take_row(struct json_object *row, struct rules *rules, uint64_t now_
 	    !take_double(row, "limit", &target.state.limit))
 		return false;
 	target.comm[sizeof(target.comm) - 1] = '\0';
-	if (target.state.since_ns > now_ns || target.state.told_ns > now_ns)
+	if (target.state.since_ns > reading->now_ns || target.state.told_ns > reading->now_ns ||
+	    !rules_restore(reading->rules, json_object_get_string(name), &target, reading->now_ns))
 		return false;
-	return rules_restore(rules, json_object_get_string(name), &target, now_ns);
+	take_target(row, text);
+	reading->restored(target.id, text, reading->userdata);
+	return true;
 }
 
-static int take_document(struct json_object *document, struct rules *rules, uint64_t now_ns,
-			 size_t *ret_count)
+static int take_document(struct json_object *document, struct reading *reading)
 {
 	struct json_object *version = NULL, *boot = NULL, *rows = NULL;
 	char this_boot[BOOT_SIZE];
@@ -202,7 +235,7 @@ static int take_document(struct json_object *document, struct rules *rules, uint
 	    strcmp(json_object_get_string(boot), this_boot) != 0)
 		return 0;
 	for (size_t i = 0; i < json_object_array_length(rows); i++)
-		*ret_count += take_row(json_object_array_get_idx(rows, i), rules, now_ns);
+		reading->count += take_row(json_object_array_get_idx(rows, i), reading);
 	return 0;
 }
 
@@ -229,8 +262,11 @@ static int read_text(const char *path, char **ret)
 	return 0;
 }
 
-int keep_read(const char *path, struct rules *rules, uint64_t now_ns, size_t *ret_count)
+int keep_read(const char *path, struct rules *rules, uint64_t now_ns, keep_restored_fn *restored,
+	      void *userdata, size_t *ret_count)
 {
+	struct reading reading = {
+		.rules = rules, .now_ns = now_ns, .restored = restored, .userdata = userdata};
 	_cleanup_free_ char *text = NULL;
 	struct json_object *document;
 	int r = read_text(path, &text);
@@ -244,7 +280,8 @@ int keep_read(const char *path, struct rules *rules, uint64_t now_ns, size_t *re
 	if (!json_object_is_type(document, json_type_object))
 		r = -EBADMSG;
 	else
-		r = take_document(document, rules, now_ns, ret_count);
+		r = take_document(document, &reading);
+	*ret_count = reading.count;
 	json_object_put(document);
 	return r;
 }

@@ -68,8 +68,7 @@ static void format_listener(struct model *m, uint32_t netns, uint16_t port,
 		snprintf(text, ADDRESS_SIZE, "*:%u", port);
 }
 
-/* Names are anybody's: no line of a log is to be theirs. */
-static void clean_text(const char *in, size_t size, char *out, size_t out_size)
+void wording_clean(const char *in, size_t size, char *out, size_t out_size)
 {
 	utf8_clean(in, size, out, out_size);
 	for (; *out; out++)
@@ -81,7 +80,7 @@ static void format_process(const char comm[TW_COMM_SIZE], uint64_t pid, char *te
 {
 	char clean[UTF8_CLEAN_SIZE(TW_COMM_SIZE)];
 
-	clean_text(comm, strnlen(comm, TW_COMM_SIZE), clean, sizeof(clean));
+	wording_clean(comm, strnlen(comm, TW_COMM_SIZE), clean, sizeof(clean));
 	snprintf(text, size, "%s[%" PRIu64 "]", *clean ? clean : "?", pid);
 }
 
@@ -97,7 +96,7 @@ static void format_unit(struct model *m, uint64_t cgroup, char *text)
 
 	if (*name) {
 		snprintf(whole, sizeof(whole), "%.*s%s", user, g->label, name);
-		clean_text(whole, strlen(whole), text, NOTICE_TARGET_SIZE);
+		wording_clean(whole, strlen(whole), text, NOTICE_TARGET_SIZE);
 	} else {
 		snprintf(text, NOTICE_TARGET_SIZE, "cgroup %" PRIu64, cgroup);
 	}

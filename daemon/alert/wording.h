@@ -12,6 +12,10 @@
 #include "alert/rules.h"
 #include "model/model.h"
 
+/* Names are anybody's: no line of a log is to be theirs. UTF-8 without control characters, cut to
+ * what fits. */
+void wording_clean(const char *in, size_t size, char *out, size_t out_size);
+
 /* Clean text, cut to what fits. */
 void wording_target(struct model *m, const struct rules_rule *rule,
 		    const struct rules_target *target, char text[static NOTICE_TARGET_SIZE]);

@@ -274,6 +274,17 @@ def test_share_of_open_files(make_watched, netns):
     assert (row["value"], row["limit"], row["threshold"]) == (25, 100, 20)
 
 
+def test_who_leaks_has_a_name_at_the_start(make_watched, netns):
+    """What fires as the daemon starts is told of by the unit's name, not by a control group's number."""
+    netns.holder().hold("half_closed", 6)
+    daemon = make_watched(text=rule("leak", state="close_wait", above=4, scope="unit"))
+    daemon.expect("leak is firing: ")
+    assert not re.search(r"firing: cgroup \d", daemon.text()), daemon.text()
+    row = await_firing(daemon, "leak")
+    unit, = {r["owner"]["unit"] for r in daemon.connections(state="close_wait")}
+    assert row["target"] == unit or unit is None
+
+
 def test_restart(make_watched, netns):
     """What fires is not announced again, and goes on since when it began; once it is over that is told."""
     daemon = make_watched(text=LEAK)

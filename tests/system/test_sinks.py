@@ -401,12 +401,17 @@ def test_alertmanager(start, inside, tmp_path):
     wait_counts(daemon, "am", 2, 0, 0)
 
 
-def test_an_alertmanager_outlives_the_daemon(start, inside, tmp_path):
-    """What fires is not announced again by the next daemon, but told to who keeps states."""
+@pytest.mark.parametrize("kind, rule", [
+    ("half_closed", LEAK), ("half_closed", LEAK.replace("host", "unit")),
+    ("unaccepted", "[alert stuck]\nsource = accept_queue\nscope = listener\nabove = 2\n")],
+    ids=["host", "unit", "listener"])
+def test_an_alertmanager_outlives_the_daemon(start, inside, tmp_path, kind, rule):
+    """What fires is not announced again by the next daemon, but told to who keeps states, as the same alert: under the
+    name it fired with, which the next daemon does not know yet when it starts."""
     alertmanager = Alertmanager(inside, tmp_path)
     alertmanager.start()
-    daemon = start(LEAK + sink("am", type="alertmanager", url=alertmanager.url) + sink("script", type="exec", command="/bin/true"))
-    inside.holder().hold("half_closed", 3)
+    daemon = start(rule + sink("am", type="alertmanager", url=alertmanager.url) + sink("script", type="exec", command="/bin/true"))
+    inside.holder().hold(kind, 3)
     alert, = wait_for(alertmanager.alerts)
     wait_counts(daemon, "am", 1, 0, 0)
     daemon.stop()

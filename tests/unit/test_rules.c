@@ -296,11 +296,33 @@ static void test_a_rule_that_comes_late(void **state)
 	assert_int_equal(w->heard.fires, 1);
 }
 
+static void name_it(const struct rules_rule *rule, const struct rules_target *target,
+		    char text[static NOTICE_TARGET_SIZE], void *userdata)
+{
+	(void)rule, (void)target;
+	snprintf(text, NOTICE_TARGET_SIZE, "%s", (const char *)userdata);
+}
+
+struct restored {
+	uint64_t id;
+	char target[NOTICE_TARGET_SIZE];
+};
+
+static void on_restored(uint64_t id, const char *target, void *userdata)
+{
+	struct restored *restored = userdata;
+
+	restored->id = id;
+	snprintf(restored->target, sizeof(restored->target), "%s", target);
+}
+
 /* The daemon ends, and another one finds the same connections, whose ages begin anew. */
 static void test_restart(void **state)
 {
 	struct world *w = *state;
 	struct settings_alert alert = leak("leak", 0);
+	char hostile[] = "a\"b\\c\nd\xff";
+	struct restored restored = {0};
 	struct rules *after;
 	size_t count;
 	uint64_t id;
@@ -311,7 +333,7 @@ static void test_restart(void **state)
 	pass_time(w, 31);
 	assert_int_equal(w->heard.fires, 1);
 	id = w->heard.last_id;
-	assert_int_equal(keep_write(w->path, w->rules), 0);
+	assert_int_equal(keep_write(w->path, w->rules, name_it, hostile), 0);
 
 	w->heard = (struct heard){0};
 	assert_int_equal(rules_new(w->f.m, 0, on_news, &w->heard, &after), 0);
@@ -323,8 +345,11 @@ static void test_restart(void **state)
 	assert_int_equal(rules_new(w->f.m, 0, on_news, &w->heard, &w->rules), 0);
 	dump_nothing(&w->f);
 	set(w, &alert, 1);
-	assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, &count), 0);
+	assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, on_restored, &restored, &count),
+			 0);
 	assert_int_equal(count, 1);
+	assert_int_equal(restored.id, id);
+	assert_string_equal(restored.target, "a\"b\\c?d\xef\xbf\xbd");
 	leave(w, 80, 100);
 	pass_time(w, 60);
 	assert_int_equal(w->heard.fires + w->heard.resolves, 0);
@@ -365,40 +390,51 @@ static void test_files_that_are_none(void **state)
 	size_t count = 7;
 
 	set(w, &alert, 1);
-	assert_int_equal(keep_read("/nonexistent/x", w->rules, w->f.now_ns, &count), 0);
+	assert_int_equal(
+		keep_read("/nonexistent/x", w->rules, w->f.now_ns, on_restored, NULL, &count), 0);
 	assert_int_equal(count, 0);
-	assert_int_equal(keep_read("/tmp", w->rules, w->f.now_ns, &count), -EBADMSG);
+	assert_int_equal(keep_read("/tmp", w->rules, w->f.now_ns, on_restored, NULL, &count),
+			 -EBADMSG);
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
 		write_file(w, broken[i]);
-		assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, &count), -EBADMSG);
+		assert_int_equal(
+			keep_read(w->path, w->rules, w->f.now_ns, on_restored, NULL, &count),
+			-EBADMSG);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		write_file(w, others[i]);
-		assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, &count), 0);
+		assert_int_equal(
+			keep_read(w->path, w->rules, w->f.now_ns, on_restored, NULL, &count), 0);
 		assert_int_equal(count, 0);
 	}
 }
 
-/* Rows that were tampered with are left out, one by one. */
+/* Rows that were tampered with are left out, one by one; without its name one goes on. */
 static void test_rows_that_make_no_sense(void **state)
 {
-	static const char *const edits[][2] = {
-		{"\"key\":\"00", "\"key\":\"0x"},
-		{"\"key\":\"00", "\"key\":\""},
-		{"\"name\":\"leak\"", "\"name\":\"gone\""},
-		{"\"name\":\"leak\"", "\"name\":7"},
-		{"\"id\":", "\"id\":-"},
-		{"\"since_ns\":", "\"since_ns\":9"},
-		{"\"value\":", "\"value\":-"},
-		{"\"told_ns\":", "\"other\":"},
+	static const struct {
+		const char *from, *to;
+		size_t kept;
+	} edits[] = {
+		{"\"key\":\"00", "\"key\":\"0x", 0},
+		{"\"key\":\"00", "\"key\":\"", 0},
+		{"\"name\":\"leak\"", "\"name\":\"gone\"", 0},
+		{"\"name\":\"leak\"", "\"name\":7", 0},
+		{"\"id\":", "\"id\":-", 0},
+		{"\"since_ns\":", "\"since_ns\":9", 0},
+		{"\"value\":", "\"value\":-", 0},
+		{"\"told_ns\":", "\"other\":", 0},
+		{"\"target\":\"x\"", "\"target\":7", 1},
+		{"\"target\":", "\"other\":", 1},
 	};
 	struct world *w = *state;
 	const struct settings_alert alert = leak("leak", 0);
+	struct restored restored;
 
 	set(w, &alert, 1);
 	leave(w, 80, 100);
 	rules_changed(w->rules, w->f.now_ns);
-	assert_int_equal(keep_write(w->path, w->rules), 0);
+	assert_int_equal(keep_write(w->path, w->rules, name_it, "x"), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
 		char text[2048] = "", changed[2100], *at;
 		FILE *file = fopen(w->path, "re");
@@ -408,18 +444,27 @@ static void test_rows_that_make_no_sense(void **state)
 		length = fread(text, 1, sizeof(text) - 1, file);
 		fclose(file);
 		text[length] = '\0';
-		at = strstr(text, edits[i][0]);
+		at = strstr(text, edits[i].from);
 		assert_non_null(at);
-		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, edits[i][1],
-			 at + strlen(edits[i][0]));
+		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, edits[i].to,
+			 at + strlen(edits[i].from));
 		set(w, NULL, 0);
 		set(w, &alert, 1);
 		write_file(w, changed);
-		assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, &count), 0);
-		assert_int_equal(count, 0);
+		assert_int_equal(
+			keep_read(w->path, w->rules, w->f.now_ns, on_restored, &restored, &count),
+			0);
+		assert_int_equal(count, edits[i].kept);
+		if (count)
+			assert_string_equal(restored.target, "");
+		set(w, NULL, 0);
+		set(w, &alert, 1);
 		write_file(w, text);
-		assert_int_equal(keep_read(w->path, w->rules, w->f.now_ns, &count), 0);
+		assert_int_equal(
+			keep_read(w->path, w->rules, w->f.now_ns, on_restored, &restored, &count),
+			0);
 		assert_int_equal(count, 1);
+		assert_string_equal(restored.target, "x");
 	}
 }
 
