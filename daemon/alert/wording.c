@@ -164,6 +164,11 @@ static void add_threshold(const struct rules_rule *rule, const struct rules_targ
 	add(text, " (threshold %.10g)", rule_threshold(&rule->rule, target->state.limit));
 }
 
+static const char *plural(double count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void say_state(struct model *m, const struct rules_rule *rule,
 		      const struct rules_target *target, const char *who, char *text)
 {
@@ -174,7 +179,9 @@ static void say_state(struct model *m, const struct rules_rule *rule,
 	add(text, "%s has %.10g", who, target->state.value);
 	if (target->state.limit > 0)
 		add(text, " of at most %.10g", target->state.limit);
-	add(text, " connections in %s", labels_state[state]);
+	add(text, " connection%s in %s",
+	    plural(target->state.limit > 0 ? target->state.limit : target->state.value),
+	    labels_state[state]);
 	if (alert->held_by == SETTINGS_HELD_BY_UNACCEPTED)
 		add(text, " that were never accepted");
 	if (alert->older_than) {
@@ -201,8 +208,8 @@ static void say_accept_queue(struct model *m, const struct rules_rule *rule,
 
 	if (port && port->owner.pid)
 		format_process(port->owner.comm, port->owner.pid, process, sizeof(process));
-	add(text, "%s has %.10g connections that wait for accept(), of a backlog of %.10g", who,
-	    target->state.value, target->state.limit);
+	add(text, "%s has %.10g connection%s waiting for accept(), of a backlog of %.10g", who,
+	    target->state.value, plural(target->state.value), target->state.limit);
 	add_threshold(rule, target, text);
 	add(text, ": %s does not accept them, or not as fast as they come", process);
 }
@@ -274,8 +281,8 @@ static void add_flood(struct model *m, uint32_t netns, const struct listener_por
 static void say_syn_queue(struct model *m, const struct rules_rule *rule,
 			  const struct rules_target *target, const char *who, char *text)
 {
-	add(text, "%s has %.10g half-open connections of a backlog of %.10g", who,
-	    target->state.value, target->state.limit);
+	add(text, "%s has %.10g half-open connection%s of a backlog of %.10g", who,
+	    target->state.value, plural(target->state.value), target->state.limit);
 	add_threshold(rule, target, text);
 	add_flood(m, target->key.netns, listener_of(m, &target->key), text);
 }

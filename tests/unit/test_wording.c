@@ -114,6 +114,30 @@ static void test_a_hostile_name(void **state)
 					   "has not");
 }
 
+static void test_one(void **state)
+{
+	static const struct {
+		double value, limit;
+		const char *words;
+	} cases[] = {
+		{1, 0, " has 1 connection in time_wait"},
+		{2, 0, " has 2 connections in time_wait"},
+		{1, 100, " has 1 of at most 100 connections in time_wait"},
+	};
+	const struct settings_alert in_time_wait = {.state = TW_TIME_WAIT - 1};
+	const struct settings_alert waiting = {.source = SETTINGS_SOURCE_ACCEPT_QUEUE};
+	struct rules_target target = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		target.state.value = cases[i].value;
+		target.state.limit = cases[i].limit;
+		assert_non_null(
+			strstr(words_of(*state, &in_time_wait, &target).summary, cases[i].words));
+	}
+	assert_non_null(strstr(words_of(*state, &waiting, &target).summary,
+			       " has 1 connection waiting for accept(), of a backlog of 100"));
+}
+
 /* One that does not answer is told from a scan. */
 static void test_peers(void **state)
 {
@@ -156,8 +180,8 @@ static void test_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_targets), test(test_units),  test(test_a_hostile_name),
-		test(test_peers),   test(test_length),
+		test(test_targets), test(test_units), test(test_a_hostile_name),
+		test(test_one),     test(test_peers), test(test_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
