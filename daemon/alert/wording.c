@@ -242,13 +242,20 @@ static bool cookies_are_off(struct model *m, uint32_t netns)
 	       !limits->values[TW_SYSCTL_TCP_SYNCOOKIES];
 }
 
-static void add_sources(struct model *m, char *text)
+/* Whether a good part of the SYNs, which are those of the whole host and may be of a while ago,
+ * were for the port: a tenth, as what its rate tells is a mean. */
+static bool are_for(const struct tw_source_summary *sources, const struct listener_port *port)
+{
+	return listeners_recent_syns(port, sources->duration_ns) * 10 >= (double)sources->syns;
+}
+
+static void add_sources(struct model *m, const struct listener_port *port, char *text)
 {
 	const struct tw_source_summary *sources = model_syn_sources(m);
 	struct tally_key prefix = {.family = (uint16_t)sources->top_family};
 	char address[ADDRESS_SIZE];
 
-	if (!sources->duration_ns || !sources->syns)
+	if (!sources->syns || !port || !port->counted || !are_for(sources, port))
 		return;
 	memcpy(prefix.address, sources->top_prefix, sizeof(sources->top_prefix));
 	format_address(&prefix, false, address);
@@ -264,11 +271,11 @@ static void add_flood(struct model *m, uint32_t netns, const struct listener_por
 {
 	double cookies = netns_cookies_rate(model_netns(m), netns);
 
-	if (port && port->counted)
+	if (port && port->counted && port->syn_rate >= 1)
 		add(text, ": %.0f SYNs a second", port->syn_rate);
 	else
 		add(text, ": half-open connections that are not completed");
-	add_sources(m, text);
+	add_sources(m, port, text);
 	if (cookies > 0)
 		add(text, "; SYN cookies absorb it, %.0f sent a second", cookies);
 	else if (netns && cookies_are_off(m, netns))

@@ -411,11 +411,21 @@ void listeners_count(struct listeners *l, const struct tw_port_record *record, u
 		p->counted = true;
 		p->rate_syns = p->syns;
 		p->rate_ns = now_ns;
+		p->rated = false;
 	} else if (now_ns - since_ns >= RATE_NS) {
 		p->syn_rate = (double)(p->syns - p->rate_syns) * 1e9 / (double)(now_ns - since_ns);
 		p->rate_syns = p->syns;
 		p->rate_ns = now_ns;
+		p->rated = true;
 	}
+}
+
+double listeners_recent_syns(const struct listener_port *port, uint64_t duration_ns)
+{
+	double rated = port->syn_rate * (double)duration_ns / 1e9;
+	double fresh = (double)(port->syns - (port->rated ? port->rate_syns : 0));
+
+	return rated > fresh ? rated : fresh;
 }
 
 const struct tw_listener *listeners_rows(const struct listeners *l, size_t *ret_count)

@@ -32,11 +32,16 @@ struct listener_port {
 	/* the module's own */
 	uint64_t look;
 	uint64_t rate_syns, rate_ns; /* what syns were, when */
+	bool rated;                  /* they have been told twice, so that there is a rate */
 };
 
 /* executables: the caller's, and outlives the result. 0, -ENOMEM. */
 int listeners_new(const struct executables *executables, struct listeners **ret);
 struct listeners *listeners_free(struct listeners *l);
+
+/* About how many SYNs came for the port in so long before now; of those that its rate does not know
+ * yet, all. */
+double listeners_recent_syns(const struct listener_port *port, uint64_t duration_ns);
 
 /*
  * One look: each listener, then the end; until then the look before is what is shown. Also those

@@ -161,6 +161,46 @@ static void test_peers(void **state)
 	assert_non_null(strstr(words_of(f, &alert, &target).summary, ": to 30 different peers"));
 }
 
+static void syns(struct fixture *f, uint64_t count)
+{
+	tick(f);
+	model_port(f->m, &(struct tw_port_record){.port = {.netns = HOST, .port = 80},
+						  .count = {.syns = count}});
+}
+
+/* Where SYNs come from is known of the whole host alone. */
+static void test_sources(void **state)
+{
+	const struct settings_alert alert = {.source = SETTINGS_SOURCE_SYN_QUEUE,
+					     .scope = SETTINGS_SCOPE_LISTENER};
+	const struct rules_target target = {.key = {.netns = HOST, .port = 80},
+					    .state = {.value = 9, .limit = 8}};
+	struct fixture *f = *state;
+
+	model_listener(f->m, &(struct tw_listener){.netns = HOST, .family = AF_INET, .port = 80});
+	model_listeners_done(f->m, &(struct tw_tick){.time_ns = later(f)});
+	syns(f, 3);
+	model_sources(f->m, &(struct tw_source_summary){.time_ns = later(f),
+							.duration_ns = NSEC_PER_SEC / 2,
+							.syns = 1000,
+							.prefixes = 96});
+	assert_null(strstr(words_of(f, &alert, &target).summary, "networks"));
+	assert_non_null(strstr(words_of(f, &alert, &target).summary,
+			       "): half-open connections that are not completed"));
+	syns(f, 103);
+	assert_non_null(
+		strstr(words_of(f, &alert, &target).summary, " completed, from about 96 networks"));
+	f->now_ns += 2 * NSEC_PER_SEC;
+	syns(f, 2003);
+	assert_non_null(strstr(words_of(f, &alert, &target).summary,
+			       " SYNs a second, from about 96 networks"));
+	f->now_ns += 20 * NSEC_PER_SEC;
+	syns(f, 2003);
+	f->now_ns += 2 * NSEC_PER_SEC;
+	syns(f, 2013);
+	assert_null(strstr(words_of(f, &alert, &target).summary, "networks"));
+}
+
 /* A sentence that is too long is cut, and ends. */
 static void test_length(void **state)
 {
@@ -180,8 +220,8 @@ static void test_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_targets), test(test_units), test(test_a_hostile_name),
-		test(test_one),     test(test_peers), test(test_length),
+		test(test_targets), test(test_units), test(test_a_hostile_name), test(test_one),
+		test(test_sources), test(test_peers), test(test_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
