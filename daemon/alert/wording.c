@@ -84,18 +84,28 @@ static void format_process(const char comm[TW_COMM_SIZE], uint64_t pid, char *te
 	snprintf(text, size, "%s[%" PRIu64 "]", *clean ? clean : "?", pid);
 }
 
-/* The unit's whole name, after whose it is: an alert is of one control group, and two of one label
- * are two targets. */
+/* What the path has below the directory that the name is in: a part of the unit or the container,
+ * "/worker"; "" where it is that itself. */
+static const char *below(const char *path, const char *name)
+{
+	const char *at = *name ? strstr(path, name) : NULL;
+
+	return at ? at + strlen(name) + strcspn(at + strlen(name), "/") : "";
+}
+
+/* The unit's whole name, after whose it is, and what part of it: an alert is of one control group,
+ * and two of one label are two targets. */
 static void format_unit(struct model *m, uint64_t cgroup, char *text)
 {
 	const struct cgroup *g = cgroups_get(model_cgroups(m), cgroup);
 	const char *unit = *g->user_unit ? g->user_unit : g->unit, *slash = strchr(g->label, '/');
 	const char *name = *unit ? unit : *g->label ? g->label : g->path;
+	const char *part = below(g->path, *unit ? unit : g->container);
 	int user = *unit && slash ? (int)(slash + 1 - g->label) : 0;
 	char whole[TW_CGROUP_PATH_SIZE];
 
 	if (*name) {
-		snprintf(whole, sizeof(whole), "%.*s%s", user, g->label, name);
+		snprintf(whole, sizeof(whole), "%.*s%s%s", user, g->label, name, part);
 		wording_clean(whole, strlen(whole), text, NOTICE_TARGET_SIZE);
 	} else {
 		snprintf(text, NOTICE_TARGET_SIZE, "cgroup %" PRIu64, cgroup);

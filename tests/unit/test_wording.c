@@ -72,6 +72,12 @@ static void test_units(void **state)
 		{"/system.slice/sshd@3-10.0.0.5:22-192.0.2.7:5.service",
 		 "sshd@3-10.0.0.5:22-192.0.2.7:5.service"},
 		{"/lxc/web", "container/web"},
+		{"/system.slice/nginx.service/worker", "nginx.service/worker"},
+		{"/user.slice/user-1.slice/user@1.service/app.slice/nginx.service/worker",
+		 "user@1/nginx.service/worker"},
+		{"/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service",
+		 "systemd-nspawn@web.service/payload/system.slice/a.service"},
+		{"/lxc.payload.web/system.slice/a.service", "container/web/system.slice/a.service"},
 		{"/some/path", "/some/path"},
 		{"/", "/"},
 	};
