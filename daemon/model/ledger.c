@@ -31,8 +31,10 @@ static void count(struct model *m, const struct connection *c, unsigned other, i
 void ledger_explained(struct netns *n, const struct connection *c, int32_t by)
 {
 	int32_t *untracked = &n->untracked[c->state][ledger_family(c)];
+	/* how many there are the kernel's sums tell, whichever the table has */
+	bool summed = n->known && c->state == TW_TIME_WAIT;
 
-	if (by > 0 ? *untracked <= 0 : *untracked >= 0)
+	if (!summed && (by > 0 ? *untracked <= 0 : *untracked >= 0))
 		return;
 	*untracked -= by;
 	if (c->flags & CONNECTION_MINI && c->state == TW_FIN_WAIT2 && n->minis_untracked)

@@ -54,6 +54,29 @@ static void test_fewer_time_waits_than_known(void **state)
 	assert_counts(f);
 }
 
+/* While dumps go on, and show others than the table has, there are as many as the kernel says. */
+static void test_other_time_waits_than_known(void **state)
+{
+	struct socket s = client;
+	struct fixture *f = *state;
+
+	dump_nothing(f);
+	for (s.cookie = 100; s.cookie < 105; s.cookie++, s.sport++) {
+		establish(f, &s);
+		become_time_wait(f, &s);
+	}
+	counters(f, 0, 2);
+	assert_counts(f, [TW_TIME_WAIT] = 2);
+	open_round(f, TW_STATE_BIT(TW_TIME_WAIT));
+	for (s.cookie = 200; s.cookie < 202; s.cookie++, s.sport++) {
+		row(f, &s, TW_TIME_WAIT, TW_SOCKET_MINI);
+		assert_counts(f, [TW_TIME_WAIT] = 2);
+	}
+	close_round(f, TW_STATE_BIT(TW_TIME_WAIT));
+	assert_counts(f, [TW_TIME_WAIT] = 2);
+	assert_int_equal(table_size(model_table(f->m)), 2);
+}
+
 /* More are gone than one family has; and one namespace's difference is not another's. */
 static void test_fewer_time_waits_of_both_families(void **state)
 {
@@ -334,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_more_time_waits_than_known),
 		test(test_fewer_time_waits_than_known),
+		test(test_other_time_waits_than_known),
 		test(test_fewer_time_waits_of_both_families),
 		test(test_orphans_are_no_time_waits),
 		test(test_suspicion),
