@@ -92,6 +92,12 @@ static void on_pass_end(struct tcpwatchd *d, const struct tw_pass *pass)
 	sources_look(d->sources, true); /* who holds the listeners is news too */
 }
 
+static void name_cgroups(struct tcpwatchd *d)
+{
+	if (cgroups_unnamed(model_cgroups(d->model)))
+		cgroups_walk_start(d->cgroups);
+}
+
 static void on_record(enum tw_record_type type, const void *body, void *userdata)
 {
 	struct tcpwatchd *d = userdata;
@@ -113,6 +119,7 @@ static void on_record(enum tw_record_type type, const void *body, void *userdata
 		sources_count(d->sources);
 		look(d);
 		lookups_date(d->lookups);
+		name_cgroups(d);
 		serve_on_round(d->serve);
 		break;
 	case TW_RECORD_PASS_END:
@@ -341,8 +348,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	alerts_tick(d->alerts);
 	rounds_tick(d->rounds);
 	passes_tick(d->passes);
-	if (cgroups_unnamed(model_cgroups(d->model)))
-		cgroups_walk_start(d->cgroups);
+	name_cgroups(d);
 	supervisor_alive(&d->supervisor, d->model, !sources_following(d->sources),
 			 rules_targets(alerts_rules(d->alerts), RULE_FIRING), tick.time_ns);
 	sd_event_source_set_time_relative(source, TICK_USEC);

@@ -21,7 +21,7 @@ struct alerts {
 	struct alerts_calls calls;
 	struct rules *rules;
 	uint64_t offset_ns;
-	uint64_t began_ns; /* the first tick */
+	uint64_t began_ns; /* when something was first evaluated */
 	bool named;
 
 	struct notice *current; /* told and firing, as last told */
@@ -312,17 +312,20 @@ void alerts_keep(struct alerts *a, const char *directory, uint64_t now_ns)
 
 /* At the start all owners' control groups are met at once, and are named a moment later: who fires
  * before would be called by a number for as long as it does. */
-static bool names_known(struct alerts *a, uint64_t now_ns)
+static bool names_known(struct alerts *a)
 {
+	uint64_t now_ns = model_now_ns(a->model);
+
 	if (!a->began_ns)
 		a->began_ns = now_ns;
-	return now_ns - a->began_ns >= NAMES_NS ||
-	       (model_known(a->model) && !cgroups_unnamed(model_cgroups(a->model)));
+	a->named = a->named || now_ns - a->began_ns >= NAMES_NS ||
+		   (model_known(a->model) && !cgroups_unnamed(model_cgroups(a->model)));
+	return a->named;
 }
 
 void alerts_changed(struct alerts *a)
 {
-	if (a->named)
+	if (names_known(a))
 		rules_changed(a->rules, model_now_ns(a->model));
 }
 
@@ -330,8 +333,7 @@ void alerts_tick(struct alerts *a)
 {
 	uint64_t now_ns = model_now_ns(a->model);
 
-	a->named = a->named || names_known(a, now_ns);
-	if (!a->named)
+	if (!names_known(a))
 		return;
 	rules_tick(a->rules, now_ns);
 	if (!a->keep_path || !a->keep_due || now_ns - a->kept_ns < KEEP_NS)

@@ -423,6 +423,7 @@ void model_round_end(struct model *m, const struct tw_round *round, struct model
 		netns_settle(m, netns_at(m->netns, i));
 	if (looks(m))
 		end_look_by_dump(m);
+	cgroups_follow(m->cgroups, m->owners, m->now_ns);
 	m->round_states = 0;
 	*ret_drift = m->drift;
 }
