@@ -43,7 +43,7 @@ int alerts_set(struct alerts *a, const struct settings *settings, uint64_t now_n
 void alerts_keep(struct alerts *a, const char *directory, uint64_t now_ns);
 
 /* After records: cheap when nothing has changed that a rule watches. Nothing fires before the model
- * knows all sockets and whose they are, for which it waits for two seconds. */
+ * knows all sockets and whose they are, for which it waits for two seconds at most. */
 void alerts_changed(struct alerts *a);
 /* After the model's tick. */
 void alerts_tick(struct alerts *a);

@@ -10,7 +10,7 @@
 #include "serve/top.h"
 
 #define STEPS_MAX 8192  /* connections in a row: about a millisecond, then the loop goes on */
-#define DATED_MAX 32768 /* connections of which the oldest is looked for at once: two */
+#define DATED_MAX 32768 /* connections of which the oldest is looked for in one go */
 
 struct row_name {
 	char name[DIMENSION_NAME_SIZE];
