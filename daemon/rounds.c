@@ -316,9 +316,19 @@ static bool any_suspect(const struct rounds *r)
 	const struct netns_table *netns = model_netns(r->model);
 
 	for (size_t i = 0; i < netns_count(netns); i++)
-		if (netns_at(netns, i)->suspect)
+		if (netns_at(netns, i)->suspect &&
+		    netns_at(netns, i)->events == netns_at(netns, i)->counters_events)
 			return true;
 	return false;
+}
+
+/* What came while the sums were read may be all that they differ by. */
+static bool still_suspect(const struct rounds *r)
+{
+	if (!any_suspect(r))
+		return false;
+	sources_drain(r->sources);
+	return any_suspect(r);
 }
 
 void rounds_begin(struct rounds *r)
@@ -368,7 +378,7 @@ void rounds_tick(struct rounds *r)
 		return;
 	if (r->requested)
 		start_full(r, RESYNC_CAUSE_REQUEST);
-	else if (any_suspect(r) && schedule_affordable(&r->schedule, now))
+	else if (still_suspect(r) && schedule_affordable(&r->schedule, now))
 		start_full(r, RESYNC_CAUSE_DRIFT);
 	else if (schedule_full_due(&r->schedule, now))
 		start_full(r, RESYNC_CAUSE_INTERVAL);

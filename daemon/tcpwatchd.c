@@ -317,13 +317,20 @@ static int on_opener(sd_event_source *source, int fd, uint32_t events, void *use
 	return error < 0 ? end_without_opener(d, error) : 0;
 }
 
-static bool stirs(uint32_t netns, void *userdata)
+static enum sources_stir stirs(uint32_t inum, void *userdata)
 {
-	const struct netns_table *t = model_netns(userdata);
-	int index = netns_find(t, netns);
+	const struct tcpwatchd *d = userdata;
+	int index = netns_find(model_netns(d->model), inum);
+	const struct netns *n;
 
-	return index < 0 ||
-	       netns_at(t, (size_t)index)->events != netns_at(t, (size_t)index)->counters_events;
+	if (index < 0)
+		return SOURCES_STIRS;
+	n = netns_at(model_netns(d->model), (size_t)index);
+	if (n->events != n->counters_events)
+		return SOURCES_STIRS;
+	if (sources_following(d->sources) && !netns_established_known(n))
+		return SOURCES_SETTLED;
+	return SOURCES_STILL;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
@@ -340,7 +347,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		return end_without_opener(d, error);
 	tick.time_ns = now_ns(CLOCK_MONOTONIC);
 	on_record(TW_RECORD_TICK, &tick, d);
-	sources_count_stirring(d->sources, stirs, d->model);
+	sources_count_stirring(d->sources, stirs, d);
 	look(d);
 	if (rounds_list_older(d->rounds))
 		sources_look(d->sources, true);

@@ -393,6 +393,15 @@ static void sweep_state(struct model *m, unsigned state, uint64_t time_ns)
 	table_cursor_close(&cursor);
 }
 
+static struct netns_excess established_excess(const struct netns *n)
+{
+	int64_t excess = (int64_t)n->established - (int64_t)netns_connections(n, TW_ESTABLISHED);
+
+	return (struct netns_excess){
+		.established = excess,
+		.with_close_wait = excess - (int64_t)netns_connections(n, TW_CLOSE_WAIT)};
+}
+
 static void netns_settle(struct model *m, struct netns *n)
 {
 	if (!n->dump_complete)
@@ -408,6 +417,8 @@ static void netns_settle(struct model *m, struct netns *n)
 	n->known = true;
 	n->known_events = n->dump_events;
 	n->suspect = false;
+	if (netns_established_known(n))
+		n->accepted = established_excess(n);
 	m->known = true;
 }
 
@@ -454,24 +465,45 @@ static void counters_time_wait(struct model *m, struct netns *n, const struct tw
 	n->time_wait_ticks = count != sum ? n->time_wait_ticks + 1 : 0;
 }
 
-static void counters_in_use(struct netns *n, const struct tw_counters *counters)
+/* Transitions that are lost without a word may leave as many sockets in use. */
+static bool established_differs(const struct netns *n)
 {
-	bool quiet = n->events == n->counters_events;
+	struct netns_excess excess = established_excess(n);
+
+	return n->known && netns_established_known(n) &&
+	       excess.established != n->accepted.established &&
+	       excess.with_close_wait != n->accepted.with_close_wait;
+}
+
+static bool in_use_differs(struct netns *n, const struct tw_counters *counters)
+{
 	int64_t excess = counters->in_use;
 
-	n->counters_events = n->events;
 	TW_FOR_EACH_STATE(state)
 		if (state != TW_TIME_WAIT && state != TW_CLOSE)
 			excess -= (int64_t)netns_connections(n, state);
 	for (unsigned family = 0; family < NETNS_FAMILIES; family++)
 		excess += (int64_t)n->requests[family] + n->untracked[TW_SYN_RECV][family];
 	excess += n->minis + n->minis_untracked;
-	if (!quiet || excess == n->in_use_accepted)
-		n->suspect = false;
-	else if (n->known && n->known_events == n->events)
-		n->in_use_accepted = excess;
-	else
-		n->suspect = true;
+	if (excess == n->in_use_accepted)
+		return false;
+	if (!n->known || n->known_events != n->events)
+		return true;
+	n->in_use_accepted = excess;
+	return false;
+}
+
+/* While transitions come the sums are of different moments. */
+static void counters_compare(struct netns *n, const struct tw_counters *counters)
+{
+	bool quiet = n->events == n->counters_events;
+
+	n->counters_events = n->events;
+	if (counters->established != TW_NOT_READ) {
+		n->established = counters->established;
+		n->established_events = n->events;
+	}
+	n->suspect = quiet && (in_use_differs(n, counters) || established_differs(n));
 }
 
 void model_counters(struct model *m, const struct tw_counters *counters)
@@ -482,5 +514,5 @@ void model_counters(struct model *m, const struct tw_counters *counters)
 	if (index < 0)
 		return;
 	counters_time_wait(m, netns_at(m->netns, (size_t)index), counters);
-	counters_in_use(netns_at(m->netns, (size_t)index), counters);
+	counters_compare(netns_at(m->netns, (size_t)index), counters);
 }

@@ -83,7 +83,8 @@ int netns_index(struct netns_table *t, uint32_t inum)
 	} else {
 		t->free = t->entries[index].next;
 	}
-	t->entries[index] = (struct netns){.inum = inum, .next = *chain};
+	t->entries[index] = (struct netns){
+		.inum = inum, .next = *chain, .established = TW_NOT_READ};
 	*chain = (uint16_t)index;
 	return index;
 }
@@ -132,6 +133,11 @@ double netns_cookies_rate(const struct netns_table *t, uint32_t inum)
 		return 0;
 	n = &t->entries[index];
 	return netstat_cookies_rate(&n->netstat_before, &n->netstat);
+}
+
+bool netns_established_known(const struct netns *n)
+{
+	return n->established != TW_NOT_READ && n->established_events == n->events;
 }
 
 uint64_t netns_of_family(const struct netns *n, unsigned state, enum netns_family family)

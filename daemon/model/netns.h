@@ -19,6 +19,13 @@
 
 enum netns_family { NETNS_IPV4, NETNS_IPV6, NETNS_FAMILIES };
 
+/* The kernel's sum of established connections less ours, whichever of the two it is: see struct
+ * tw_counters.
+ */
+struct netns_excess {
+	int64_t established, with_close_wait;
+};
+
 struct netns {
 	uint32_t inum; /* as lsns(8) shows it; 0: this index is free */
 	uint16_t next; /* the table's own */
@@ -36,6 +43,9 @@ struct netns {
 	uint32_t time_wait_ticks; /* how many times in a row the table's TIME_WAITs were not as many
 				   */
 	bool suspect;             /* quiet, and the sums differ: a full dump is due */
+	uint32_t established;     /* the kernel's, when it was read last; TW_NOT_READ: never */
+	uint64_t established_events;  /* events, then */
+	struct netns_excess accepted; /* as in_use_accepted */
 
 	/* of the last round of dumps, while it goes on */
 	uint64_t dump_ns; /* when its dump began; 0: none in this round */
@@ -80,6 +90,9 @@ struct netns *netns_at(const struct netns_table *t, size_t index);
 
 /* Tracked connections of which transitions tell everything: those that are full sockets. */
 uint32_t netns_full_sockets(const struct netns *n);
+
+/* Whether the kernel's sum of established connections has been read since the last transition. */
+bool netns_established_known(const struct netns *n);
 
 /* SYN cookies that the namespace sends a second, between the last two reads; 0 when not known. */
 double netns_cookies_rate(const struct netns_table *t, uint32_t inum);

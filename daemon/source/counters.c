@@ -41,7 +41,7 @@ static int field_named(const char *text, const char *line, const char *name, uin
 int counters_read(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
 		  struct tw_counters *ret)
 {
-	struct tw_counters c = {.time_ns = time_ns, .netns = netns};
+	struct tw_counters c = {.time_ns = time_ns, .netns = netns, .established = TW_NOT_READ};
 	uint32_t in_use6 = 0;
 	char text[FILE_MAX];
 	int error;
@@ -109,9 +109,9 @@ static int pick_values(char *text, const char *protocol, struct pick *picks, siz
 	return names || values ? -EBADMSG : 0;
 }
 
-int counters_segments(const struct opener_files *files, uint64_t *ret)
+static int read_snmp(const struct opener_files *files, const char *name, uint64_t *ret)
 {
-	struct pick pick = {.name = "InSegs"};
+	struct pick pick = {.name = name};
 	char text[FILE_MAX];
 	int error = read_file(files->snmp, text);
 
@@ -122,6 +122,24 @@ int counters_segments(const struct opener_files *files, uint64_t *ret)
 	if (!error)
 		*ret = pick.value;
 	return error;
+}
+
+int counters_established(const struct opener_files *files, uint32_t *ret)
+{
+	uint64_t value;
+	int error = read_snmp(files, "CurrEstab", &value);
+
+	if (error)
+		return error;
+	if (value >= TW_NOT_READ)
+		return -EBADMSG;
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+int counters_segments(const struct opener_files *files, uint64_t *ret)
+{
+	return read_snmp(files, "InSegs", ret);
 }
 
 int counters_netstat(const struct opener_files *files, uint32_t netns, uint64_t time_ns,

@@ -12,9 +12,12 @@
 
 #include <tcpwatch/record.h>
 
-/* time_ns: now. 0; -EBADMSG when a file is not as expected; or the negative errno of a read. */
+/* time_ns: now. established is TW_NOT_READ: see below. 0; -EBADMSG when a file is not as expected;
+ * or the negative errno of a read. */
 int counters_read(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
 		  struct tw_counters *ret);
+/* What struct tw_counters has of established; some ten times as dear as the rest of it. */
+int counters_established(const struct opener_files *files, uint32_t *ret);
 /* Sockets of the whole host that no process holds, as TCP's memory accounting has them. */
 int counters_orphans(const struct opener_files *files, uint32_t *ret);
 /* Segments that the namespace has received: while it stands still, no half-open connection begins.

@@ -331,15 +331,17 @@ size_t sources_drain(struct sources *s)
 	return count;
 }
 
-/* stirs: whether something may have happened in it since it was counted. The next tick then counts
- * it again, for the model to compare what nothing has changed between. */
-static void count(struct sources *s, struct namespace *n, bool stirs, uint64_t time_ns)
+static void count(struct sources *s, struct namespace *n, enum sources_stir stir, uint64_t time_ns)
 {
 	struct tw_counters counters;
 
 	if (n->error || counters_read(&n->files, n->inum, time_ns, &counters) < 0)
 		return;
-	n->still = !stirs && counters.in_use == n->in_use && !counters.time_wait;
+	if (stir == SOURCES_SETTLED)
+		counters_established(&n->files, &counters.established);
+	/* the next tick counts what stirs again, for the model to compare what nothing has changed
+	 * between */
+	n->still = stir == SOURCES_STILL && counters.in_use == n->in_use && !counters.time_wait;
 	n->in_use = counters.in_use;
 	tell(s, TW_RECORD_COUNTERS, &counters);
 }
@@ -349,12 +351,12 @@ void sources_count(struct sources *s)
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
 
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++)
-		count(s, namespaces_at(s->namespaces, i), true, time_ns);
+		count(s, namespaces_at(s->namespaces, i), SOURCES_STIRS, time_ns);
 }
 
 /* Where nothing ends by itself and nothing came or went, some of the ticks will do: in each, some
  * of these. */
-void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *userdata)
+void sources_count_stirring(struct sources *s, sources_stir_fn *stirs, void *userdata)
 {
 	unsigned ticks = s->transitions ? STILL_TICKS : STILL_TICKS_POLLING;
 	uint64_t time_ns = now_ns(CLOCK_MONOTONIC);
@@ -362,10 +364,10 @@ void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *us
 	s->turn++;
 	for (size_t i = 0; i < namespaces_count(s->namespaces); i++) {
 		struct namespace *n = namespaces_at(s->namespaces, i);
-		bool stirring = stirs(n->inum, userdata);
+		enum sources_stir stir = stirs(n->inum, userdata);
 
-		if (stirring || !n->still || i % ticks == s->turn % ticks)
-			count(s, n, stirring, time_ns);
+		if (stir != SOURCES_STILL || !n->still || i % ticks == s->turn % ticks)
+			count(s, n, stir, time_ns);
 	}
 }
 

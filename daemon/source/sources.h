@@ -65,11 +65,15 @@ struct inventory *sources_inventory(const struct sources *s);
 size_t sources_drain(struct sources *s);
 /* TW_RECORD_COUNTERS of each namespace, some 20 us each. */
 void sources_count(struct sources *s);
-/* Whether a transition has been told of the namespace since its counters were. */
-typedef bool sources_stirs_fn(uint32_t netns, void *userdata);
+enum sources_stir {
+	SOURCES_STILL,
+	SOURCES_STIRS,   /* a transition has been told of the namespace since its counters were */
+	SOURCES_SETTLED, /* not since, but since its established connections were: 20 us more */
+};
+typedef enum sources_stir sources_stir_fn(uint32_t netns, void *userdata);
 /* On each tick: of those in which something happens or ends by itself, and of some of the others.
  */
-void sources_count_stirring(struct sources *s, sources_stirs_fn *stirs, void *userdata);
+void sources_count_stirring(struct sources *s, sources_stir_fn *stirs, void *userdata);
 /* TW_RECORD_LISTENER, _LISTENERS or _LISTENERS_CHANGED, _PORT, _SOURCES, _NETSTAT and _LIMITS:
  * O(listeners). all: of listeners of which nothing has changed, too. */
 void sources_look(struct sources *s, bool all);

@@ -14,7 +14,7 @@
 #include <tcpwatch/holder.h>
 #include <tcpwatch/listener.h>
 
-#define TW_RECORDING_MAGIC "TCPWREC\2" /* the last byte is the format's version */
+#define TW_RECORDING_MAGIC "TCPWREC\3" /* the last byte is the format's version */
 #define TW_RECORDING_MAGIC_SIZE 8
 #define TW_RECORDING_END 0 /* struct tw_recording_end: a type of the file's own, the last */
 
@@ -107,6 +107,8 @@ struct tw_socket {
 	__u8 daddr[16];
 };
 
+#define TW_NOT_READ (~(__u32)0)
+
 /* What the kernel counts by itself in a namespace: cheap to read, and with no word on which socket.
  */
 struct tw_counters {
@@ -114,8 +116,9 @@ struct tw_counters {
 	__u32 netns;
 	__u32 in_use; /* full sockets in any state but CLOSE, both families ("inuse" in sockstat and
 			 sockstat6) */
-	__u32 time_wait; /* minisockets, both substates, both families ("tw" in sockstat) */
-	__u32 padding;   /* 0 */
+	__u32 time_wait;   /* minisockets, both substates, both families ("tw" in sockstat) */
+	__u32 established; /* "CurrEstab" in snmp: ESTABLISHED, since Linux 6.10 and the stable
+			      kernels of that time with CLOSE_WAIT; or TW_NOT_READ */
 };
 
 struct tw_pass {

@@ -46,7 +46,7 @@ import struct
 import zlib
 
 # As in include/tcpwatch/record.h.
-MAGIC = b"TCPWREC\2"
+MAGIC = b"TCPWREC\3"
 END = 0
 START = 1000 * 10**9  # the monotonic time of 0.0 in a stream
 
@@ -61,11 +61,12 @@ AGE, AGES = 17, 18
 PASS_BEGIN, HOLDER, PASS_END = range(19, 22)
 
 # As in include/tcpwatch/event.h and record.h.
+NOT_READ = 0xffffffff
 STRUCT_EVENT = struct.Struct("=QQQIIIHHHBBBB2x16s16s16s")
 STRUCT_ROUND = struct.Struct("=QI4x")
 STRUCT_DUMP = struct.Struct("=QII")
 STRUCT_SOCKET = struct.Struct("=QQIIIIHHBBBB8x16s16s")
-STRUCT_COUNTERS = struct.Struct("=QIII4x")
+STRUCT_COUNTERS = struct.Struct("=Q4I")
 STRUCT_LOST = struct.Struct("=QQ8x")
 STRUCT_TICK = struct.Struct("=Q")
 STRUCT_AGE = struct.Struct("=QQI4x")
@@ -135,7 +136,8 @@ def row(time_ns, words):
 
 def counters(time_ns, words):
     w = Words(words[1:])
-    return COUNTERS, STRUCT_COUNTERS.pack(time_ns, int(words[0]), w.number("in_use"), w.number("time_wait"))
+    return COUNTERS, STRUCT_COUNTERS.pack(
+        time_ns, int(words[0]), w.number("in_use"), w.number("time_wait"), NOT_READ)
 
 
 def age(words):

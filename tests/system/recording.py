@@ -4,15 +4,16 @@
 import collections
 import struct
 
-MAGIC = b"TCPWREC\2"
+MAGIC = b"TCPWREC\3"
 HEADER = struct.Struct("=HHI")
 END, EVENT, COUNTERS, TICK, LISTENER, LISTENERS, LISTENERS_CHANGED = 0, 1, 7, 10, 11, 12, 27  # types
 EVENT_BODY = struct.Struct("=QQQ3I3H4B2x16s16s16s")
 COUNTERS_BODY = struct.Struct("=Q4I")
 MISSED = 8  # TW_EVENT_MISSED
+NOT_READ = 0xffffffff  # TW_NOT_READ
 Event = collections.namedtuple(
     "Event", "time cookie cgroup netns uid pid sport dport error family old new flags saddr daddr comm")
-Counters = collections.namedtuple("Counters", "time netns in_use time_wait padding")
+Counters = collections.namedtuple("Counters", "time netns in_use time_wait established")
 
 
 def starts(data):

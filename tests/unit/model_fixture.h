@@ -186,7 +186,16 @@ static inline void counters(struct fixture *f, uint32_t in_use, uint32_t time_wa
 	model_counters(f->m, &(struct tw_counters){.time_ns = later(f),
 						   .netns = HOST,
 						   .in_use = in_use,
-						   .time_wait = time_wait});
+						   .time_wait = time_wait,
+						   .established = TW_NOT_READ});
+}
+
+static inline void counters_with(struct fixture *f, uint32_t in_use, uint32_t established)
+{
+	model_counters(f->m, &(struct tw_counters){.time_ns = later(f),
+						   .netns = HOST,
+						   .in_use = in_use,
+						   .established = established});
 }
 
 static inline void tick(struct fixture *f)

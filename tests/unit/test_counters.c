@@ -71,6 +71,17 @@ static int segments(const char *snmp, uint64_t *ret)
 	return error;
 }
 
+static int established(const char *snmp, uint32_t *ret)
+{
+	struct opener_files files = OPENER_FILES_NONE;
+	int error;
+
+	files.snmp = file_with(snmp);
+	error = counters_established(&files, ret);
+	opener_files_close(&files);
+	return error;
+}
+
 static void test_sockstat(void **state)
 {
 	struct tw_counters c;
@@ -81,7 +92,7 @@ static void test_sockstat(void **state)
 	assert_int_equal(c.time_wait, 42);
 	assert_int_equal(c.netns, 4026531833U);
 	assert_int_equal(c.time_ns, 77);
-	assert_int_equal(c.padding, 0);
+	assert_int_equal(c.established, TW_NOT_READ);
 }
 
 static void test_without_ipv6(void **state)
@@ -142,11 +153,13 @@ static void test_unreadable(void **state)
 	(void)state;
 	assert_int_equal(counters_read(&files, 1, 1, &c), -EBADF);
 	assert_int_equal(counters_segments(&files, &number), -EBADF);
+	assert_int_equal(counters_established(&files, &c.established), -EBADF);
 }
 
 static void test_snmp(void **state)
 {
 	uint64_t number = 0;
+	uint32_t sum = 0;
 
 	(void)state;
 	assert_int_equal(segments(SNMP, &number), 0);
@@ -154,6 +167,8 @@ static void test_snmp(void **state)
 	/* the place follows the name */
 	assert_int_equal(segments("Ip: x\nIp: 1\nTcp: InSegs\nTcp: 9\n", &number), 0);
 	assert_int_equal(number, 9);
+	assert_int_equal(established(SNMP, &sum), 0);
+	assert_int_equal(sum, 8);
 }
 
 static void test_malformed_snmp(void **state)
@@ -169,11 +184,19 @@ static void test_malformed_snmp(void **state)
 		SNMP_BEFORE "Tcp:\nTcp:\n" SNMP_AFTER,
 	};
 	uint64_t number = 5;
+	uint32_t sum = 5;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		assert_int_equal(segments(texts[i], &number), -EBADMSG);
 	assert_int_equal(number, 5);
+	/* no sum, and none that a process could have made */
+	assert_int_equal(established("Tcp: InSegs\nTcp: 9\n", &sum), -EBADMSG);
+	assert_int_equal(established("Tcp: CurrEstab\nTcp: 4294967295\n", &sum), -EBADMSG);
+	assert_int_equal(established("Tcp: CurrEstab\nTcp: -1\n", &sum), -EBADMSG);
+	assert_int_equal(sum, 5);
+	assert_int_equal(established("Tcp: CurrEstab\nTcp: 4294967294\n", &sum), 0);
+	assert_true(sum == 4294967294U);
 }
 
 /* A file longer than what is read of it is cut, not read beyond. */
@@ -206,6 +229,7 @@ static void test_real_files(void **state)
 	files.snmp = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(counters_read(&files, 1, 1, &c), 0);
 	assert_int_equal(counters_segments(&files, &number), 0);
+	assert_int_equal(counters_established(&files, &c.established), 0);
 	opener_files_close(&files);
 }
 

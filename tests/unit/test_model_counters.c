@@ -172,6 +172,84 @@ static void test_no_acceptance_after_a_busy_dump(void **state)
 	assert_true(netns(f, HOST)->suspect);
 }
 
+/* As many sockets in use, but two transitions of which nobody told. */
+static void test_established_differ(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_nothing(f);
+	change(f, &client, TW_CLOSE, TW_SYN_SENT);
+	counters(f, 1, 0);
+	counters_with(f, 1, 1);
+	assert_true(netns(f, HOST)->suspect);
+	counters(f, 1, 0);
+	assert_true(netns(f, HOST)->suspect);
+	dump(f, (const struct socket *[]){&client}, (unsigned[]){TW_ESTABLISHED}, 1);
+	assert_false(netns(f, HOST)->suspect);
+	counters(f, 1, 0);
+	assert_false(netns(f, HOST)->suspect);
+	assert_counts(f, [TW_ESTABLISHED] = 1);
+}
+
+/* The kernel's sum has CLOSE_WAIT in it, or not. */
+static void test_either_sum_of_established(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_nothing(f);
+	establish(f, &client);
+	establish(f, &server);
+	change(f, &client, TW_ESTABLISHED, TW_CLOSE_WAIT);
+	counters(f, 2, 0);
+	counters_with(f, 2, 1);
+	assert_false(netns(f, HOST)->suspect);
+	counters_with(f, 2, 2);
+	assert_false(netns(f, HOST)->suspect);
+	counters_with(f, 2, 3);
+	assert_true(netns(f, HOST)->suspect);
+	counters_with(f, 2, 0);
+	assert_true(netns(f, HOST)->suspect);
+}
+
+/* What was read before the last transition says nothing. */
+static void test_established_of_another_moment(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_nothing(f);
+	establish(f, &client);
+	counters(f, 1, 0);
+	counters_with(f, 1, 2);
+	assert_true(netns(f, HOST)->suspect);
+	change(f, &client, TW_ESTABLISHED, TW_CLOSE_WAIT);
+	counters_with(f, 1, 2);
+	assert_false(netns(f, HOST)->suspect);
+	change(f, &client, TW_CLOSE_WAIT, TW_LAST_ACK);
+	counters(f, 1, 0);
+	counters(f, 1, 0);
+	assert_false(netns(f, HOST)->suspect);
+}
+
+/* A kernel whose sum is off: a full dump has shown that it is, and it is not asked for again. */
+static void test_acceptance_of_established(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_nothing(f);
+	establish(f, &client);
+	counters(f, 1, 0);
+	counters_with(f, 1, 7);
+	assert_true(netns(f, HOST)->suspect);
+	dump(f, (const struct socket *[]){&client}, (unsigned[]){TW_ESTABLISHED}, 1);
+	assert_false(netns(f, HOST)->suspect);
+	establish(f, &server);
+	counters(f, 2, 0);
+	counters_with(f, 2, 8);
+	assert_false(netns(f, HOST)->suspect);
+	counters_with(f, 2, 2);
+	assert_true(netns(f, HOST)->suspect);
+}
+
 static void test_requests_and_minis_are_not_in_use(void **state)
 {
 	struct fixture *f = *state;
@@ -363,6 +441,10 @@ int main(void)
 		test(test_suspicion),
 		test(test_acceptance),
 		test(test_no_acceptance_after_a_busy_dump),
+		test(test_established_differ),
+		test(test_either_sum_of_established),
+		test(test_established_of_another_moment),
+		test(test_acceptance_of_established),
 		test(test_requests_and_minis_are_not_in_use),
 		test(test_limits),
 		test_at_the_bound(test_full_table),

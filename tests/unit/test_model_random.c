@@ -403,6 +403,8 @@ static void check_counters(struct world *w, unsigned netns, bool whole)
 
 		c.in_use += p->state && p->kind == TW_SOCKET_FULL;
 		c.time_wait += p->state && p->kind == TW_SOCKET_MINI;
+		c.established += p->state == TW_ESTABLISHED ||
+				 (p->state == TW_CLOSE_WAIT && w->seed % 2);
 	}
 	n = netns_at(model_netns(w->m), (size_t)index);
 	for (int twice = 0; twice < 2; twice++)

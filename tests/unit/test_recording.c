@@ -307,12 +307,12 @@ static void test_other_format(void **state)
 
 	store(f, (const uint8_t *)"TCPWREC\1", TW_RECORDING_MAGIC_SIZE);
 	assert_int_equal(read_recording(f), -EBADMSG);
-	assert_non_null(strstr(f->told, "in format 1, and this tcpwatchd reads format 2"));
+	assert_non_null(strstr(f->told, "in format 1, and this tcpwatchd reads format 3"));
 }
 
 static void test_not_a_recording(void **state)
 {
-	static const char *const contents[] = {"", "TCPWREC", "tcpwrec\2", "#!/bin/sh\nexit 0\n"};
+	static const char *const contents[] = {"", "TCPWREC", "tcpwrec\3", "#!/bin/sh\nexit 0\n"};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(contents); i++) {
