@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR MIT
 /*
- * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in the ring
- * buffer.
+ * Each TCP transition, as the kernel's tcp_set_state() tells it, becomes one record in a ring
+ * buffer: the processor's own, so that none waits for another.
  *
  * There are two programs. The kernel does not run a program that is running on the same processor
  * already: when a softirq comes while a process's transition is told, the transitions that it makes
@@ -18,8 +18,8 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Set before the load: the daemon is woken once this many bytes wait; it drains on a timer
- * otherwise. */
+/* Set before the load: the daemon is woken once this many bytes wait in one ring; it drains on a
+ * timer otherwise. */
 const volatile __u64 wake_bytes = 512 << 10;
 /* Set before the load: the one namespace to tell of, by its inode number; 0: all. */
 const volatile __u32 only_netns = 0;
@@ -28,10 +28,20 @@ const volatile __u32 only_netns = 0;
  * one will do. */
 __u32 woken = 0;
 
-struct {
+/* Set before the load: how many rings there are, a power of two, less one. */
+const volatile __u32 ring_mask = 0;
+
+struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 << 20); /* set before the load */
-} ring SEC(".maps");
+	__uint(max_entries, 64 << 10); /* the daemon makes them, of the size that they have */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* set before the load */
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -114,12 +124,14 @@ static __always_inline int is_followed(const struct sock *sk, __u16 protocol)
 
 static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 {
+	__u32 index = bpf_get_smp_processor_id() & ring_mask;
+	void *ring = bpf_map_lookup_elem(&rings, &index);
 	__u64 wake = BPF_RB_NO_WAKEUP;
 	struct tw_event *e;
 
 	if (is_for_map(sk, old, new))
 		add_listener(sk);
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = ring ? bpf_ringbuf_reserve(ring, sizeof(*e), 0) : NULL;
 	if (!e) {
 		count_lost();
 		return;
@@ -145,7 +157,7 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 		e->pid = 0;
 		__builtin_memset(e->comm, 0, sizeof(e->comm));
 	}
-	if (!woken && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes) {
+	if (!woken && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= wake_bytes) {
 		woken = 1;
 		wake = BPF_RB_FORCE_WAKEUP;
 	}

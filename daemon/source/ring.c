@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,29 +9,23 @@
 
 #include "source/ring.h"
 
-#define RECORD_MAX \
-	512U /* the largest record that may wrap; ours are all of one size, far smaller */
-
 struct ring {
-	ring_record_fn *on_record;
-	void *userdata;
 	size_t size, page;
 	uint64_t *consumer; /* a page of its own, ours to write */
 	uint64_t *producer; /* a page, and the data after it */
 	const uint8_t *data;
-	bool behind; /* records were left */
-	_Alignas(8) uint8_t wrapped[RECORD_MAX];
+	uint64_t position, end; /* of the run: what is not taken yet */
+	uint64_t next;          /* after the record that was peeked at */
+	_Alignas(8) uint8_t wrapped[RING_RECORD_MAX];
 };
 
-int ring_new(int map_fd, size_t size, ring_record_fn *on_record, void *userdata, struct ring **ret)
+int ring_new(int map_fd, size_t size, struct ring **ret)
 {
 	struct ring *r = calloc(1, sizeof(*r));
 	int error;
 
 	if (!r)
 		return -ENOMEM;
-	r->on_record = on_record;
-	r->userdata = userdata;
 	r->size = size;
 	r->page = (size_t)sysconf(_SC_PAGESIZE);
 	r->consumer = mmap(NULL, r->page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
@@ -73,35 +66,40 @@ static const void *unwrap(struct ring *r, size_t offset, size_t length)
 	return r->wrapped;
 }
 
-size_t ring_consume(struct ring *r, size_t limit)
+void ring_open(struct ring *r)
 {
-	uint64_t position = *r->consumer;
-	uint64_t end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
-	size_t count = 0;
-
-	while (position < end && count < limit) {
-		size_t offset = position & (r->size - 1);
-		const uint32_t *header = (const uint32_t *)(r->data + offset);
-		uint32_t length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
-		const void *record;
-
-		if (length & BPF_RINGBUF_BUSY_BIT)
-			break;
-		if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
-			record = unwrap(r, (offset + BPF_RINGBUF_HDR_SZ) & (r->size - 1), length);
-			if (record)
-				r->on_record(record, length, r->userdata);
-			count++;
-		}
-		length &= ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-		position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~UINT64_C(7);
-	}
-	__atomic_store_n(r->consumer, position, __ATOMIC_RELEASE);
-	r->behind = position < end;
-	return count;
+	r->position = r->next = *r->consumer;
+	r->end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
 }
 
-bool ring_behind(const struct ring *r)
+enum ring_head ring_peek(struct ring *r, const void **ret, size_t *ret_size)
 {
-	return r->behind;
+	for (; r->position < r->end; r->position = r->next) {
+		size_t offset = r->position & (r->size - 1);
+		const uint32_t *header = (const uint32_t *)(r->data + offset);
+		uint32_t length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+		size_t size = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (length & BPF_RINGBUF_BUSY_BIT)
+			return RING_BUSY;
+		r->next = r->position + ((size + BPF_RINGBUF_HDR_SZ + 7) & ~UINT64_C(7));
+		if (length & BPF_RINGBUF_DISCARD_BIT)
+			continue;
+		*ret = unwrap(r, (offset + BPF_RINGBUF_HDR_SZ) & (r->size - 1), size);
+		*ret_size = size;
+		if (*ret)
+			return RING_RECORD;
+	}
+	return RING_EMPTY;
+}
+
+void ring_take(struct ring *r)
+{
+	r->position = r->next;
+}
+
+void ring_close(struct ring *r)
+{
+	if (r->position != *r->consumer)
+		__atomic_store_n(r->consumer, r->position, __ATOMIC_RELEASE);
 }

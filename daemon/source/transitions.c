@@ -4,23 +4,29 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "base/util.h"
 #include "bpf/transitions.skel.h"
-#include "source/ring.h"
+#include "source/rings.h"
 #include "source/transitions.h"
 
 /* A processor makes at most some 100,000 transitions a second: 100 ms of them in 1 MiB. */
 #define RING_PER_CPU (UINT64_C(1) << 20)
 #define RING_MIN (UINT64_C(2) << 20)
 #define RING_MAX (UINT64_C(64) << 20)
+#define RINGS_MAX 64             /* more processors than this share them */
+#define RING_SHARE_MIN (4 << 10) /* and a ring has this much, and a page */
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 #define VERIFIER_LOG_SIZE (256U << 10) /* a program of some hundred instructions has 30 KB */
 
 struct transitions {
 	struct transitions_bpf *skeleton;
-	struct ring *ring;
+	struct rings *rings;
+	int ring_fds[RINGS_MAX]; /* their maps */
+	size_t ring_count;
+	int epoll_fd; /* of them all */
 	transitions_event_fn *on_event;
 	void *userdata;
 	struct tw_cpu *cpus; /* one for each processor, mapped from the kernel */
@@ -96,6 +102,53 @@ static void on_record(const void *record, size_t size, void *userdata)
 		t->on_event(record, t->userdata);
 }
 
+/* A power of two of them, so many that each processor has its own. */
+static size_t count_rings(uint64_t size)
+{
+	uint64_t least = (uint64_t)sysconf(_SC_PAGESIZE);
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t count = 1;
+
+	if (least < RING_SHARE_MIN)
+		least = RING_SHARE_MIN;
+	while ((long)count < processors && count < RINGS_MAX && size / (2 * count) >= least)
+		count *= 2;
+	return count;
+}
+
+static int add_ring(struct transitions *t, size_t size)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)size, NULL);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	uint32_t index = (uint32_t)t->ring_count;
+
+	if (fd < 0) {
+		int error = -errno;
+
+		snprintf(cause, sizeof(cause), "no ring buffer of %zu bytes", size);
+		return error;
+	}
+	t->ring_fds[t->ring_count++] = fd;
+	if (bpf_map_update_elem(bpf_map__fd(t->skeleton->maps.rings), &index, &fd, BPF_ANY) < 0 ||
+	    epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int make_rings(struct transitions *t, size_t count, size_t size)
+{
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (t->epoll_fd < 0)
+		return -errno;
+	while (t->ring_count < count) {
+		int error = add_ring(t, size);
+
+		if (error < 0)
+			return error;
+	}
+	return rings_new(t->ring_fds, count, size, on_record, t, &t->rings);
+}
+
 static size_t cpus_bytes(const struct transitions *t)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -118,18 +171,22 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 {
 	int processors = libbpf_num_possible_cpus();
 	struct transitions_bpf *s;
+	size_t rings;
 	int error;
 
 	if (processors < 0)
 		return processors;
 	if (!ring_size)
 		ring_size = default_ring_size(processors);
+	rings = count_rings(ring_size);
+	ring_size /= rings;
 	s = t->skeleton = transitions_bpf__open();
 	if (!s)
 		return -errno;
 	s->rodata->wake_bytes = ring_size / 4;
 	s->rodata->only_netns = only_netns;
-	bpf_map__set_max_entries(s->maps.ring, (uint32_t)ring_size);
+	s->rodata->ring_mask = (uint32_t)rings - 1;
+	bpf_map__set_max_entries(s->maps.rings, (uint32_t)rings);
 	bpf_map__set_max_entries(s->maps.cpus, (uint32_t)processors);
 	bpf_program__set_log_buf(s->progs.transitions, verifier_log, sizeof(verifier_log));
 	error = transitions_bpf__load(s);
@@ -143,7 +200,7 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 		t->cpus = NULL;
 		return -errno;
 	}
-	error = ring_new(bpf_map__fd(s->maps.ring), ring_size, on_record, t, &t->ring);
+	error = make_rings(t, rings, ring_size);
 	return error < 0 ? error : attach(t);
 }
 
@@ -155,6 +212,7 @@ int transitions_new(uint64_t ring_size, uint32_t only_netns, transitions_event_f
 
 	if (!t)
 		return -ENOMEM;
+	t->epoll_fd = -1;
 	t->on_event = on_event;
 	t->userdata = userdata;
 	libbpf_set_print(keep_warning);
@@ -172,7 +230,11 @@ struct transitions *transitions_free(struct transitions *t)
 {
 	if (!t)
 		return NULL;
-	ring_free(t->ring);
+	rings_free(t->rings);
+	while (t->ring_count)
+		close(t->ring_fds[--t->ring_count]);
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
 	if (t->cpus)
 		munmap(t->cpus, cpus_bytes(t));
 	transitions_bpf__destroy(t->skeleton);
@@ -182,7 +244,7 @@ struct transitions *transitions_free(struct transitions *t)
 
 int transitions_fd(const struct transitions *t)
 {
-	return bpf_map__fd(t->skeleton->maps.ring);
+	return t->epoll_fd;
 }
 
 int transitions_listeners_fd(const struct transitions *t)
@@ -193,12 +255,12 @@ int transitions_listeners_fd(const struct transitions *t)
 size_t transitions_drain(struct transitions *t, size_t limit)
 {
 	__atomic_store_n(&t->skeleton->bss->woken, 0, __ATOMIC_SEQ_CST);
-	return ring_consume(t->ring, limit);
+	return rings_consume(t->rings, now_ns(CLOCK_MONOTONIC), limit);
 }
 
 bool transitions_behind(const struct transitions *t)
 {
-	return ring_behind(t->ring);
+	return rings_behind(t->rings);
 }
 
 uint64_t transitions_lost(const struct transitions *t)

@@ -19,7 +19,8 @@ typedef void transitions_event_fn(const struct tw_event *event, void *userdata);
 #define TRANSITIONS_REASON_SIZE 256
 
 /*
- * ring_size: bytes, a power of two of at least a page; 0: chosen by the number of processors.
+ * ring_size: bytes of all rings, a power of two of at least a page; 0: chosen by the number of
+ * processors.
  * only_netns: the one namespace to tell of, by its inode number; 0: all. 0, or a negative errno,
  * and then reason says in a sentence what is missing and how to mend it.
  */
@@ -27,16 +28,16 @@ int transitions_new(uint64_t ring_size, uint32_t only_netns, transitions_event_f
 		    void *userdata, char reason[TRANSITIONS_REASON_SIZE], struct transitions **ret);
 struct transitions *transitions_free(struct transitions *t);
 
-/* Becomes readable (edge-triggered) when the ring fills past a quarter. The transitions' own. */
+/* Becomes readable (edge-triggered) when a ring fills past a quarter. The transitions' own. */
 int transitions_fd(const struct transitions *t);
 /* The listener map, for the iterators. The transitions' own. */
 int transitions_listeners_fd(const struct transitions *t);
 /* Hands over up to limit events; how many. */
 size_t transitions_drain(struct transitions *t, size_t limit);
-/* Whether the last drain left events that had come before it: beyond the limit, or behind one that
- * is still being written. */
+/* Whether the last drain left events that had come before it: beyond the limit, or because of one
+ * that was still being written. */
 bool transitions_behind(const struct transitions *t);
-/* Transitions that found the ring full, since the start. */
+/* Transitions that found their ring full, since the start. */
 uint64_t transitions_lost(const struct transitions *t);
 /* Transitions for which the first program was not run, as it was running on the same processor; the
  * second tells most of them. */

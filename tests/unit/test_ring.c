@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The reader on a file in memory that is laid out as the kernel maps a ring buffer: a page with the
- * consumer's position, one with the producer's, and the data. The test is the producer.
- */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,38 +7,26 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#include <linux/bpf.h>
 
 #include "base/util.h"
 #include "random.h"
+#include "ring_fixture.h"
 #include "source/ring.h"
 
-#define SIZE 4096U
 #define TAKEN_MAX 256
 
 struct fixture {
-	int fd;
-	size_t page;
-	uint64_t *consumer, *producer;
-	uint8_t *data;
+	struct kernel_ring kernel;
 	struct ring *ring;
 	uint64_t handed[TAKEN_MAX]; /* the records' numbers */
 	size_t sizes[TAKEN_MAX];
 	size_t count;
-	bool wrong; /* bytes were not those of the number */
+	enum ring_head head; /* what the last run ended at */
+	bool wrong;          /* bytes were not those of the number */
 };
 
-/* Each byte of a record follows from its number. */
-static uint8_t byte_of(uint64_t number, size_t at)
+static void keep(struct fixture *f, const void *record, size_t size)
 {
-	return (uint8_t)(number * 131 + at);
-}
-
-static void on_record(const void *record, size_t size, void *userdata)
-{
-	struct fixture *f = userdata;
 	const uint8_t *bytes = record;
 	uint64_t number;
 
@@ -54,6 +38,23 @@ static void on_record(const void *record, size_t size, void *userdata)
 	f->sizes[f->count++] = size;
 }
 
+/* A run over up to limit records; how many. */
+static size_t consume(struct fixture *f, size_t limit)
+{
+	const void *record;
+	size_t count, size;
+
+	ring_open(f->ring);
+	for (count = 0; (f->head = ring_peek(f->ring, &record, &size)) == RING_RECORD; count++) {
+		if (count == limit)
+			break;
+		keep(f, record, size);
+		ring_take(f->ring);
+	}
+	ring_close(f->ring);
+	return count;
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -61,16 +62,9 @@ static int set_up(void **state)
 	if (!f)
 		return -1;
 	*state = f;
-	f->page = (size_t)sysconf(_SC_PAGESIZE);
-	f->fd = memfd_create("ring", MFD_CLOEXEC);
-	if (f->fd < 0 || ftruncate(f->fd, (off_t)(2 * f->page + SIZE)) < 0)
+	if (kernel_ring_open(&f->kernel) < 0)
 		return -1;
-	f->consumer = mmap(NULL, 2 * f->page + SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
-	if (f->consumer == MAP_FAILED)
-		return -1;
-	f->producer = (uint64_t *)((uint8_t *)f->consumer + f->page);
-	f->data = (uint8_t *)f->producer + f->page;
-	return ring_new(f->fd, SIZE, on_record, f, &f->ring);
+	return ring_new(f->kernel.fd, SIZE, &f->ring);
 }
 
 static int tear_down(void **state)
@@ -78,50 +72,9 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	ring_free(f->ring);
-	munmap(f->consumer, 2 * f->page + SIZE);
-	close(f->fd);
+	kernel_ring_close(&f->kernel);
 	free(f);
 	return 0;
-}
-
-static uint32_t *header_at(struct fixture *f, uint64_t position)
-{
-	return (uint32_t *)(f->data + position % SIZE);
-}
-
-static uint64_t room(const struct fixture *f)
-{
-	return SIZE - (*f->producer - *f->consumer);
-}
-
-/* Its position; it stays reserved until submit(). */
-static uint64_t reserve(struct fixture *f, uint64_t number, uint32_t size)
-{
-	uint64_t position = *f->producer, payload = position + BPF_RINGBUF_HDR_SZ;
-
-	assert_true(room(f) >= size + BPF_RINGBUF_HDR_SZ);
-	for (size_t i = 0; i < size; i++)
-		f->data[(payload + i) % SIZE] = i < sizeof(number) ? ((uint8_t *)&number)[i]
-								   : byte_of(number, i);
-	header_at(f, position)[0] = size | BPF_RINGBUF_BUSY_BIT;
-	*f->producer += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-	return position;
-}
-
-static void submit(struct fixture *f, uint64_t position)
-{
-	*header_at(f, position) &= ~BPF_RINGBUF_BUSY_BIT;
-}
-
-static void discard(struct fixture *f, uint64_t position)
-{
-	*header_at(f, position) |= BPF_RINGBUF_DISCARD_BIT;
-	submit(f, position);
-}
-
-static void put(struct fixture *f, uint64_t number, uint32_t size)
-{
-	submit(f, reserve(f, number, size));
 }
 
 /* From the first that was not expected yet. */
@@ -138,9 +91,9 @@ static void test_empty(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(ring_consume(f->ring, 10), 0);
-	assert_int_equal(*f->consumer, 0);
-	assert_false(ring_behind(f->ring));
+	assert_int_equal(consume(f, 10), 0);
+	assert_int_equal(*f->kernel.consumer, 0);
+	assert_int_equal(f->head, RING_EMPTY);
 }
 
 static void test_order(void **state)
@@ -148,11 +101,11 @@ static void test_order(void **state)
 	struct fixture *f = *state;
 
 	for (uint64_t n = 1; n <= 5; n++)
-		put(f, n, 96);
-	assert_int_equal(ring_consume(f->ring, 100), 5);
+		put(&f->kernel, n, 96);
+	assert_int_equal(consume(f, 100), 5);
 	assert_handed(f, 5, (uint64_t[]){1, 2, 3, 4, 5});
-	assert_int_equal(*f->consumer, *f->producer);
-	assert_int_equal(ring_consume(f->ring, 100), 0);
+	assert_int_equal(*f->kernel.consumer, *f->kernel.producer);
+	assert_int_equal(consume(f, 100), 0);
 }
 
 /* The rest is for the next time, and the kernel has only the room of what was taken. */
@@ -161,15 +114,15 @@ static void test_limit(void **state)
 	struct fixture *f = *state;
 
 	for (uint64_t n = 1; n <= 5; n++)
-		put(f, n, 96);
-	assert_int_equal(ring_consume(f->ring, 2), 2);
+		put(&f->kernel, n, 96);
+	assert_int_equal(consume(f, 2), 2);
 	assert_handed(f, 2, (uint64_t[]){1, 2});
-	assert_int_equal(*f->consumer, 2 * (96 + BPF_RINGBUF_HDR_SZ));
-	assert_int_equal(ring_consume(f->ring, 0), 0);
-	assert_int_equal(ring_consume(f->ring, 2), 2);
-	assert_true(ring_behind(f->ring));
-	assert_int_equal(ring_consume(f->ring, 2), 1);
-	assert_false(ring_behind(f->ring));
+	assert_int_equal(*f->kernel.consumer, 2 * (96 + BPF_RINGBUF_HDR_SZ));
+	assert_int_equal(consume(f, 0), 0);
+	assert_int_equal(consume(f, 2), 2);
+	assert_int_equal(f->head, RING_RECORD);
+	assert_int_equal(consume(f, 2), 1);
+	assert_int_equal(f->head, RING_EMPTY);
 	assert_handed(f, 3, (uint64_t[]){3, 4, 5});
 }
 
@@ -179,17 +132,17 @@ static void test_busy(void **state)
 	struct fixture *f = *state;
 	uint64_t held;
 
-	put(f, 1, 96);
-	held = reserve(f, 2, 96);
-	put(f, 3, 96);
-	assert_int_equal(ring_consume(f->ring, 100), 1);
+	put(&f->kernel, 1, 96);
+	held = reserve(&f->kernel, 2, 96);
+	put(&f->kernel, 3, 96);
+	assert_int_equal(consume(f, 100), 1);
 	assert_handed(f, 1, (uint64_t[]){1});
-	assert_int_equal(*f->consumer, held);
-	assert_int_equal(ring_consume(f->ring, 100), 0);
-	assert_true(ring_behind(f->ring));
-	submit(f, held);
-	assert_int_equal(ring_consume(f->ring, 100), 2);
-	assert_false(ring_behind(f->ring));
+	assert_int_equal(*f->kernel.consumer, held);
+	assert_int_equal(consume(f, 100), 0);
+	assert_int_equal(f->head, RING_BUSY);
+	submit(&f->kernel, held);
+	assert_int_equal(consume(f, 100), 2);
+	assert_int_equal(f->head, RING_EMPTY);
 	assert_handed(f, 2, (uint64_t[]){2, 3});
 }
 
@@ -198,16 +151,16 @@ static void test_discarded(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, 1, 96);
-	discard(f, reserve(f, 2, 40));
-	discard(f, reserve(f, 3, 96));
-	put(f, 4, 96);
-	assert_int_equal(ring_consume(f->ring, 2), 2);
+	put(&f->kernel, 1, 96);
+	discard(&f->kernel, reserve(&f->kernel, 2, 40));
+	discard(&f->kernel, reserve(&f->kernel, 3, 96));
+	put(&f->kernel, 4, 96);
+	assert_int_equal(consume(f, 2), 2);
 	assert_handed(f, 2, (uint64_t[]){1, 4});
-	assert_int_equal(*f->consumer, *f->producer);
-	discard(f, reserve(f, 5, 96));
-	assert_int_equal(ring_consume(f->ring, 100), 0);
-	assert_int_equal(*f->consumer, *f->producer);
+	assert_int_equal(*f->kernel.consumer, *f->kernel.producer);
+	discard(&f->kernel, reserve(&f->kernel, 5, 96));
+	assert_int_equal(consume(f, 100), 0);
+	assert_int_equal(*f->kernel.consumer, *f->kernel.producer);
 }
 
 /* With 104 bytes each, some lie across the end of 4096: at each place that a record can. */
@@ -216,11 +169,11 @@ static void test_wrap(void **state)
 	struct fixture *f = *state;
 
 	for (uint64_t n = 1; n <= 5000; n++) {
-		put(f, n, 96);
-		assert_int_equal(ring_consume(f->ring, 100), 1);
+		put(&f->kernel, n, 96);
+		assert_int_equal(consume(f, 100), 1);
 		assert_handed(f, 1, &n);
 	}
-	assert_true(*f->producer > 100 * SIZE);
+	assert_true(*f->kernel.producer > 100 * SIZE);
 }
 
 static void test_full_ring(void **state)
@@ -231,10 +184,10 @@ static void test_full_ring(void **state)
 	for (int lap = 0; lap < 200; lap++) {
 		size_t count = 0;
 
-		for (; room(f) >= 104; count++)
-			put(f, ++number, 96);
+		for (; room(&f->kernel) >= 104; count++)
+			put(&f->kernel, ++number, 96);
 		assert_int_equal(count, SIZE / 104);
-		assert_int_equal(ring_consume(f->ring, 1000), count);
+		assert_int_equal(consume(f, 1000), count);
 		assert_int_equal(f->handed[count - 1], number);
 		assert_false(f->wrong);
 		f->count = 0;
@@ -247,12 +200,12 @@ static void test_odd_sizes(void **state)
 	struct fixture *f = *state;
 
 	for (uint32_t size = 8; size < 512; size++) {
-		put(f, size, size);
-		assert_int_equal(ring_consume(f->ring, 1), 1);
+		put(&f->kernel, size, size);
+		assert_int_equal(consume(f, 1), 1);
 		assert_int_equal(f->sizes[0], size);
 		assert_handed(f, 1, (uint64_t[]){size});
 	}
-	assert_int_equal(*f->consumer % 8, 0);
+	assert_int_equal(*f->kernel.consumer % 8, 0);
 }
 
 /* What no record of ours is as large as is passed over where it wraps, and the next one is found.
@@ -261,15 +214,15 @@ static void test_too_large_to_wrap(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, 1, 2000);
-	put(f, 2, 1900);
-	assert_int_equal(ring_consume(f->ring, 10), 2);
+	put(&f->kernel, 1, 2000);
+	put(&f->kernel, 2, 1900);
+	assert_int_equal(consume(f, 10), 2);
 	assert_handed(f, 2, (uint64_t[]){1, 2});
-	put(f, 3, 1000); /* across the end */
-	put(f, 4, 96);
-	ring_consume(f->ring, 10);
+	put(&f->kernel, 3, 1000); /* across the end */
+	put(&f->kernel, 4, 96);
+	consume(f, 10);
 	assert_handed(f, 1, (uint64_t[]){4});
-	assert_int_equal(*f->consumer, *f->producer);
+	assert_int_equal(*f->kernel.consumer, *f->kernel.producer);
 }
 
 /* All of it at random, against a list. */
@@ -282,11 +235,11 @@ static void test_random(void **state)
 	for (unsigned step = 0; step < 100000; step++) {
 		uint32_t size = 8 + random_below(&random, 200);
 
-		if (random_percent(&random, 50) && room(f) >= 256) {
-			uint64_t position = reserve(f, number + 1, size);
+		if (random_percent(&random, 50) && room(&f->kernel) >= 256) {
+			uint64_t position = reserve(&f->kernel, number + 1, size);
 
 			if (random_percent(&random, 20)) {
-				discard(f, position);
+				discard(&f->kernel, position);
 				continue;
 			}
 			number++;
@@ -295,12 +248,12 @@ static void test_random(void **state)
 				holds = true;
 				continue;
 			}
-			submit(f, position);
+			submit(&f->kernel, position);
 		} else if (holds && random_percent(&random, 50)) {
-			submit(f, held);
+			submit(&f->kernel, held);
 			holds = false;
 		} else {
-			ring_consume(f->ring, random_below(&random, 20));
+			consume(f, random_below(&random, 20));
 			for (size_t i = 0; i < f->count; i++)
 				assert_seeded(seed, f->handed[i] == ++expected);
 			assert_seeded(seed, !f->wrong);
@@ -315,7 +268,7 @@ static void test_no_ring(void **state)
 	struct ring *ring = NULL;
 
 	(void)state;
-	assert_int_equal(ring_new(-1, SIZE, on_record, NULL, &ring), -EBADF);
+	assert_int_equal(ring_new(-1, SIZE, &ring), -EBADF);
 	assert_null(ring);
 }
 
