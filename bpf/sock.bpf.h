@@ -15,13 +15,24 @@ static __always_inline __u32 sock_netns(const struct sock *sk)
 	return sk->__sk_common.skc_net.net->ns.inum;
 }
 
-/* Right in every state: skc_num is 0 at CLOSE, inet_sport still has the port (inet_put_port()). */
+/* Right in every state: skc_num is 0 at CLOSE, inet_sport still has the port (inet_put_port()), but
+ * takes a call. */
 static __always_inline __u16 sock_local_port(const struct sock *sk)
 {
 	__be16 port = 0;
 
+	if (sk->__sk_common.skc_num)
+		return sk->__sk_common.skc_num;
 	bpf_core_read(&port, sizeof(port), &((const struct inet_sock *)sk)->inet_sport);
 	return bpf_ntohs(port);
+}
+
+/* The first time a call gives it one. */
+static __always_inline __u64 sock_cookie(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+
+	return cookie ? cookie : bpf_get_socket_cookie(sk);
 }
 
 static __always_inline __u64 sock_cgroup(const struct sock *sk)

@@ -137,7 +137,7 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 		return;
 	}
 	e->time_ns = bpf_ktime_get_ns();
-	e->cookie = bpf_get_socket_cookie(sk);
+	e->cookie = sock_cookie(sk);
 	e->cgroup = sock_cgroup(sk);
 	e->netns = sock_netns(sk);
 	e->uid = sk->sk_uid.val;
