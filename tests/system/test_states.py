@@ -178,13 +178,23 @@ def test_mptcp(daemon, netns):
     assert_right_when_quiet(daemon, netns)
 
 
+@pytest.fixture(scope="module")
+def healed():
+    """What daemons had to correct without having lost anything that they knew of."""
+    return []
+
+
 @pytest.fixture
-def lone(make_daemon, netns):
-    """A daemon for the test's namespace alone, which has no reason ever to look a second time."""
+def lone(make_daemon, netns, healed):
+    """A daemon for the test's namespace alone, which has no reason ever to look a second time. Once in all these tests
+    it may have one: see test_load.py for what a kernel does not tell at all, here of a retransmission's timer."""
     daemon = make_daemon(netns=netns, namespaces="host", metrics={"listen": "off"}).start()
     yield daemon
     resync = daemon.status()["resync"]
-    assert (resync["count"], resync["last_cause"]) == (1, "start"), "right only by a resync"
+    if resync["count"] > 1:
+        healed.append(resync)
+    assert all((r["count"], r["last_cause"]) == (2, "drift") and r["last_drift"] for r in healed), "a needless resync"
+    assert len(healed) <= 1, f"right only by resyncs: {healed}"
 
 
 def test_mptcp_by_events(lone, netns):
