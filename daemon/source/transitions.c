@@ -59,9 +59,28 @@ static void keep_verifier_line(void)
 			snprintf(cause, sizeof(cause), "%s", line);
 }
 
+/* Whether CLOCK_MONOTONIC is another here than that of the records: time_namespaces(7). */
+static bool has_other_clock(void)
+{
+	FILE *f = fopen("/proc/self/timens_offsets", "re");
+	long long seconds, nanoseconds;
+	bool other;
+
+	if (!f)
+		return false; /* a kernel without such namespaces */
+	other = fscanf(f, "monotonic %lld %lld", &seconds, &nanoseconds) == 2 &&
+		(seconds || nanoseconds);
+	fclose(f);
+	return other;
+}
+
 static void explain(int error, char reason[TRANSITIONS_REASON_SIZE])
 {
-	if (error == -ESRCH)
+	if (error == -EXDEV)
+		snprintf(reason, TRANSITIONS_REASON_SIZE,
+			 "tcpwatchd is in a time namespace with a clock of its own, and the kernel "
+			 "tells transitions by the host's: start it outside");
+	else if (error == -ESRCH)
 		snprintf(reason, TRANSITIONS_REASON_SIZE,
 			 "BPF finds no use in %s: the kernel's BTF there is damaged, or lacks the "
 			 "tracepoint inet_sock_set_state",
@@ -176,6 +195,8 @@ static int load(struct transitions *t, uint64_t ring_size, uint32_t only_netns)
 
 	if (processors < 0)
 		return processors;
+	if (has_other_clock())
+		return -EXDEV;
 	if (!ring_size)
 		ring_size = default_ring_size(processors);
 	rings = count_rings(ring_size);

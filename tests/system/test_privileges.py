@@ -22,6 +22,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 NO_BTF = (
     "unshare", "--mount", "sh", "-c",
     'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh")
+OTHER_CLOCK = ("unshare", "--time", "--monotonic", "1000")  # entered by exec, since Linux 6.1
 NO_BPF = ("setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin")
 BARE = (
     "unshare", "--mount", "sh", "-c",
@@ -64,7 +65,7 @@ def fell_back(daemon, *words):
     assert metrics.sum("tcpwatch_mode", mode="ebpf") == 0
 
 
-@pytest.mark.parametrize("prefix, word", [(NO_BTF, "BTF"), (NO_BPF, "CAP_BPF")])
+@pytest.mark.parametrize("prefix, word", [(NO_BTF, "BTF"), (NO_BPF, "CAP_BPF"), (OTHER_CLOCK, "time namespace")])
 def test_refused(make_daemon, prefix, word):
     """mode = ebpf does not start without it, and says what would mend it."""
     daemon = make_daemon(mode="ebpf", prefix=prefix)
@@ -91,6 +92,16 @@ def test_without_btf(make_daemon, netns):
     fell_back(daemon, "BTF")
     held.hold("time_wait", 4)
     held.hold("syn_recv", 5)
+    assert_right_when_quiet(daemon, netns)
+
+
+def test_another_clock(make_daemon, netns):
+    """The records are dated by the host's clock."""
+    daemon = make_daemon(prefix=OTHER_CLOCK).start()
+    fell_back(daemon, "time namespace")
+    held = netns.holder()
+    held.hold("half_closed", 3)
+    held.hold("time_wait", 4)
     assert_right_when_quiet(daemon, netns)
 
 
