@@ -378,7 +378,7 @@ void rounds_tick(struct rounds *r)
 		return;
 	if (r->requested)
 		start_full(r, RESYNC_CAUSE_REQUEST);
-	else if (still_suspect(r) && schedule_affordable(&r->schedule, now))
+	else if (schedule_affordable(&r->schedule, now) && still_suspect(r))
 		start_full(r, RESYNC_CAUSE_DRIFT);
 	else if (schedule_full_due(&r->schedule, now))
 		start_full(r, RESYNC_CAUSE_INTERVAL);

@@ -16,7 +16,7 @@
  * or the negative errno of a read. */
 int counters_read(const struct opener_files *files, uint32_t netns, uint64_t time_ns,
 		  struct tw_counters *ret);
-/* What struct tw_counters has of established; some ten times as dear as the rest of it. */
+/* What struct tw_counters has of established; some five times as dear as one of the other files. */
 int counters_established(const struct opener_files *files, uint32_t *ret);
 /* Sockets of the whole host that no process holds, as TCP's memory accounting has them. */
 int counters_orphans(const struct opener_files *files, uint32_t *ret);

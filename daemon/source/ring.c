@@ -9,6 +9,9 @@
 
 #include "source/ring.h"
 
+#define RECORD_MAX \
+	512U /* the largest record that may wrap; ours are all of one size, far smaller */
+
 struct ring {
 	size_t size, page;
 	uint64_t *consumer; /* a page of its own, ours to write */
@@ -16,7 +19,7 @@ struct ring {
 	const uint8_t *data;
 	uint64_t position, end; /* of the run: what is not taken yet */
 	uint64_t next;          /* after the record that was peeked at */
-	_Alignas(8) uint8_t wrapped[RING_RECORD_MAX];
+	_Alignas(8) uint8_t wrapped[RECORD_MAX];
 };
 
 int ring_new(int map_fd, size_t size, struct ring **ret)

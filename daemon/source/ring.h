@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_RECORD_MAX 512U /* bytes of the largest record that may wrap */
-
 struct ring;
 
 enum ring_head {

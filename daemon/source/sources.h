@@ -68,7 +68,8 @@ void sources_count(struct sources *s);
 enum sources_stir {
 	SOURCES_STILL,
 	SOURCES_STIRS,   /* a transition has been told of the namespace since its counters were */
-	SOURCES_SETTLED, /* not since, but since its established connections were: 20 us more */
+	SOURCES_SETTLED, /* not since, but since its established connections were: some 10 us more
+			  */
 };
 typedef enum sources_stir sources_stir_fn(uint32_t netns, void *userdata);
 /* On each tick: of those in which something happens or ends by itself, and of some of the others.
