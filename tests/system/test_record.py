@@ -265,15 +265,24 @@ def established(path, netns):
     return read
 
 
-def test_established_are_read_when_quiet(make_daemon, netns, open_directory):
+def test_established_are_read_when_quiet(make_daemon, make_netns, open_directory):
     """Once, not at each tick: it is dear. (What they are compared for is a loss that nobody told of.)"""
     path = open_directory / "recording"
+    netns, busy = make_netns(), make_netns().holder()
     make_daemon(arguments=("--record", path)).start()
     sockets = netns.holder()
+
+    def written(condition):
+        """A recording is written by the page: others fill it."""
+        busy.close()
+        busy.hold("established", 1)
+        return condition()
+
     for kind, sums in (("established", (6,)), ("half_closed", (6, 6 + 3))):
         sockets.hold(kind, 3)
-        wait_for(lambda: len(established(path, netns)[-1]) == 1 and established(path, netns)[-1][0] in sums, 10,
+        wait_for(lambda: written(lambda: len(established(path, netns)[-1]) == 1
+                                 and established(path, netns)[-1][0] in sums), 10,
                  lambda: established(path, netns))
         first = len(ticks(path))
-        wait_for(lambda: len(ticks(path)) >= first + 3)
+        wait_for(lambda: written(lambda: len(ticks(path)) >= first + 3), 10, lambda: (first, len(ticks(path))))
         assert {len(read) for read in established(path, netns)} == {1}, established(path, netns)
