@@ -3,11 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "model/table.h"
 
 #define NSEC_PER_USEC UINT64_C(1000)
 #define CHUNK_ENTRIES 4096U /* 288 KiB: the table grows by this, and entries never move */
 #define CHAINS_MIN 4096U
+#define BLOCK 16U /* chains whose heads lie in one cache line */
+#define SECRETS 4
+#define INDEX_BITS 25U
+#define INDEX_MASK ((1U << INDEX_BITS) - 1)
 #define NONE 0U /* index of no entry; the first of the first chunk is never used */
 
 struct list {
@@ -21,13 +26,24 @@ struct marks {
 	unsigned count;
 };
 
+/*
+ * A hash of entries, by one of their names. A head is the first entry's index and, above it, a bit
+ * for each entry of the chain, by the rest of the hash: most of what is not there is not looked for
+ * among entries that are in nobody's cache. An entry that leaves others behind leaves its bit, too.
+ */
+struct chains {
+	uint32_t *heads;
+	uint32_t count; /* of chains, a power of two */
+	uint32_t size;  /* entries in them all */
+};
+
 struct table {
 	uint32_t capacity;
 	uint32_t size;
 	uint32_t touched; /* entries that were ever in use: those above it have no memory yet */
 	uint32_t free;    /* index of the first of the free ones below it */
-	uint32_t *chains;
-	uint32_t chain_count; /* a power of two */
+	uint64_t secrets[SECRETS]; /* a peer must not know which addresses share a chain */
+	struct chains by_cookie, by_addresses;
 	struct list lists[TW_STATE_SLOTS];
 	struct list arrivals[TW_STATE_SLOTS];
 	struct marks marks[TW_STATE_SLOTS];
@@ -40,6 +56,36 @@ static struct connection *at(const struct table *t, uint32_t index)
 	return &t->chunks[index / CHUNK_ENTRIES][index % CHUNK_ENTRIES];
 }
 
+static bool chains_init(struct chains *chains, uint32_t count)
+{
+	size_t bytes = count * sizeof(*chains->heads);
+	uint32_t *heads = aligned_alloc(BLOCK * sizeof(*heads), bytes);
+
+	if (!heads)
+		return false;
+	memset(heads, 0, bytes);
+	*chains = (struct chains){.heads = heads, .count = count};
+	return true;
+}
+
+/* Both halves of the product: each bit of either factor reaches many of the result. */
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	__extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Odd, so that a product loses none of the other factor's bits. */
+static void secrets_init(uint64_t secrets[SECRETS])
+{
+	uint64_t words[SECRET_WORDS];
+
+	secret_words(words);
+	for (unsigned i = 0; i < SECRETS; i++)
+		secrets[i] = mix(words[0] + i, words[1]) | 1;
+}
+
 int table_new(uint32_t capacity, struct table **ret)
 {
 	struct table *t = calloc(1, sizeof(*t));
@@ -48,10 +94,10 @@ int table_new(uint32_t capacity, struct table **ret)
 		return -ENOMEM;
 	t->capacity = capacity;
 	t->touched = 1;
-	t->chain_count = CHAINS_MIN;
-	t->chains = calloc(t->chain_count, sizeof(*t->chains));
+	secrets_init(t->secrets);
 	t->chunks = calloc(capacity / CHUNK_ENTRIES + 1, sizeof(*t->chunks));
-	if (!t->chains || !t->chunks) {
+	if (!chains_init(&t->by_cookie, CHAINS_MIN) || !chains_init(&t->by_addresses, CHAINS_MIN) ||
+	    !t->chunks) {
 		table_free(t);
 		return -ENOMEM;
 	}
@@ -66,7 +112,8 @@ struct table *table_free(struct table *t)
 	for (uint32_t i = 0; t->chunks && i <= t->capacity / CHUNK_ENTRIES; i++)
 		free(t->chunks[i]);
 	free(t->chunks);
-	free(t->chains);
+	free(t->by_cookie.heads);
+	free(t->by_addresses.heads);
 	free(t);
 	return NULL;
 }
@@ -97,70 +144,125 @@ uint64_t table_age_sum_usec(const struct table *t, unsigned state, uint64_t now_
 	       (t->lists[state].entered_usec + t->arrivals[state].entered_usec);
 }
 
-/* The finalizer of MurmurHash3: cookies are consecutive numbers, and must not fall into consecutive
- * chains. */
-static uint64_t mix(uint64_t x)
+/* Sockets that are made one after the other have consecutive cookies: their chains' heads lie in
+ * one block. */
+static uint64_t hash_cookie(const struct table *t, uint64_t cookie)
 {
-	x = (x ^ (x >> 33)) * UINT64_C(0xff51afd7ed558ccd);
-	x = (x ^ (x >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return x ^ (x >> 33);
+	return mix(cookie / BLOCK ^ t->secrets[0], t->secrets[1]) ^ cookie % BLOCK;
 }
 
-static uint64_t hash_addresses(const struct connection *c)
+static uint64_t hash_addresses(const struct table *t, const struct connection *c)
 {
 	uint64_t words[4];
+	uint64_t rest = (uint64_t)c->netns << 32 | (uint32_t)c->sport << 16 | c->dport;
 
 	memcpy(words, c->saddr, sizeof(c->saddr));
 	memcpy(words + 2, c->daddr, sizeof(c->daddr));
-	return mix(mix(mix(mix(words[0] ^ mix(words[1])) ^ words[2]) ^ words[3]) ^
-		   ((uint64_t)c->netns << 32 | (uint32_t)c->sport << 16 | c->dport));
+	return mix(mix(words[0] ^ t->secrets[0], words[1] ^ t->secrets[1]) ^
+			   mix(words[2] ^ t->secrets[2], words[3] ^ t->secrets[3]),
+		   rest ^ t->secrets[0]);
 }
 
-static uint32_t *chain_of(const struct table *t, const struct connection *c)
+static struct chains *chains_for(struct table *t, const struct connection *c)
 {
-	uint64_t hash = c->flags & CONNECTION_SHADOW ? hash_addresses(c) : mix(c->cookie);
+	return c->flags & CONNECTION_SHADOW ? &t->by_addresses : &t->by_cookie;
+}
 
-	return &t->chains[hash & (t->chain_count - 1)];
+static uint64_t hash_of(const struct table *t, const struct connection *c)
+{
+	return c->flags & CONNECTION_SHADOW ? hash_addresses(t, c) : hash_cookie(t, c->cookie);
+}
+
+static uint32_t *chain_head(const struct chains *chains, uint64_t hash)
+{
+	return &chains->heads[hash & (chains->count - 1)];
+}
+
+static uint32_t head_bit(uint64_t hash)
+{
+	return 1U << (INDEX_BITS + (hash >> 32) % (32 - INDEX_BITS));
+}
+
+/* The first entry of the chain where one with that hash would be; NONE: there is none such. */
+static uint32_t chain_first(const struct chains *chains, uint64_t hash)
+{
+	uint32_t head = *chain_head(chains, hash);
+
+	return head & head_bit(hash) ? head & INDEX_MASK : NONE;
 }
 
 static void chain_add(struct table *t, struct connection *c, uint32_t index)
 {
-	uint32_t *head = chain_of(t, c);
+	uint64_t hash = hash_of(t, c);
+	uint32_t *head = chain_head(chains_for(t, c), hash);
 
-	c->chain = *head;
-	*head = index;
+	c->chain = *head & INDEX_MASK;
+	*head = (*head & ~INDEX_MASK) | head_bit(hash) | index;
 }
 
-/* Takes it out of its chain; its index. */
-static uint32_t chain_remove(struct table *t, struct connection *c)
+/* Twice as many chains. Without memory they just get longer. */
+static void chains_grow(struct table *t, struct chains *chains)
 {
-	uint32_t *link = chain_of(t, c);
-	uint32_t index;
+	const struct chains old = *chains;
 
-	while (at(t, *link) != c)
-		link = &at(t, *link)->chain;
-	index = *link;
-	*link = c->chain;
-	return index;
+	if (!chains_init(chains, old.count * 2))
+		return;
+	chains->size = old.size;
+	for (uint32_t i = 0; i < old.count; i++)
+		for (uint32_t index = old.heads[i] & INDEX_MASK, next; index != NONE;
+		     index = next) {
+			next = at(t, index)->chain;
+			chain_add(t, at(t, index), index);
+		}
+	free(old.heads);
 }
 
-static uint32_t index_of(const struct table *t, const struct connection *c)
+static void chains_add(struct table *t, struct connection *c, uint32_t index)
 {
-	uint32_t index = *chain_of(t, c);
+	struct chains *chains = chains_for(t, c);
+
+	if (++chains->size > chains->count)
+		chains_grow(t, chains);
+	chain_add(t, c, index);
+}
+
+static uint32_t index_of(struct table *t, const struct connection *c)
+{
+	uint32_t index = *chain_head(chains_for(t, c), hash_of(t, c)) & INDEX_MASK;
 
 	while (at(t, index) != c)
 		index = at(t, index)->chain;
 	return index;
 }
 
+/* The index that it has. */
+static uint32_t chains_remove(struct table *t, struct connection *c)
+{
+	struct chains *chains = chains_for(t, c);
+	uint32_t *head = chain_head(chains, hash_of(t, c));
+	uint32_t index = *head & INDEX_MASK, newer;
+
+	chains->size--;
+	if (at(t, index) == c) {
+		*head = c->chain == NONE ? 0 : (*head & ~INDEX_MASK) | c->chain;
+		return index;
+	}
+	do {
+		newer = index;
+		index = at(t, index)->chain;
+	} while (at(t, index) != c);
+	at(t, newer)->chain = c->chain;
+	return index;
+}
+
 struct connection *table_find(struct table *t, uint64_t cookie)
 {
-	const struct connection key = {.cookie = cookie};
+	uint32_t i = chain_first(&t->by_cookie, hash_cookie(t, cookie));
 
-	for (uint32_t i = *chain_of(t, &key); i != NONE; i = at(t, i)->chain) {
+	for (; i != NONE; i = at(t, i)->chain) {
 		struct connection *c = at(t, i);
 
-		if (c->cookie == cookie && !(c->flags & CONNECTION_SHADOW))
+		if (c->cookie == cookie)
 			return c;
 	}
 	return NULL;
@@ -168,12 +270,12 @@ struct connection *table_find(struct table *t, uint64_t cookie)
 
 void table_prefetch(const struct table *t, uint64_t cookie)
 {
-	__builtin_prefetch(chain_of(t, &(struct connection){.cookie = cookie}));
+	__builtin_prefetch(chain_head(&t->by_cookie, hash_cookie(t, cookie)));
 }
 
 void table_prefetch_entry(const struct table *t, uint64_t cookie)
 {
-	uint32_t index = *chain_of(t, &(struct connection){.cookie = cookie});
+	uint32_t index = chain_first(&t->by_cookie, hash_cookie(t, cookie));
 
 	/* an entry lies in two cache lines */
 	if (index != NONE) {
@@ -191,12 +293,12 @@ static bool same_addresses(const struct connection *a, const struct connection *
 
 struct connection *table_find_shadow(struct table *t, const struct connection *key)
 {
-	uint32_t i = t->chains[hash_addresses(key) & (t->chain_count - 1)];
+	uint32_t i = chain_first(&t->by_addresses, hash_addresses(t, key));
 
 	for (; i != NONE; i = at(t, i)->chain) {
 		struct connection *c = at(t, i);
 
-		if (c->flags & CONNECTION_SHADOW && same_addresses(c, key))
+		if (same_addresses(c, key))
 			return c;
 	}
 	return NULL;
@@ -275,25 +377,6 @@ static void list_remove(struct table *t, struct connection *c, uint32_t index)
 	list->entered_usec -= c->entered_ns / NSEC_PER_USEC;
 }
 
-/* Twice as many chains, once there are more entries than chains. Without memory the chains just get
- * longer. */
-static void chains_grow(struct table *t)
-{
-	uint32_t count = t->chain_count * 2, old_count = t->chain_count;
-	uint32_t *chains = calloc(count, sizeof(*chains)), *old = t->chains;
-
-	if (!chains)
-		return;
-	t->chains = chains;
-	t->chain_count = count;
-	for (uint32_t i = 0; i < old_count; i++)
-		for (uint32_t index = old[i], next; index != NONE; index = next) {
-			next = at(t, index)->chain;
-			chain_add(t, at(t, index), index);
-		}
-	free(old);
-}
-
 static uint32_t entry_take(struct table *t)
 {
 	uint32_t index = t->free;
@@ -323,11 +406,10 @@ struct connection *table_insert(struct table *t, const struct connection *connec
 	index = entry_take(t);
 	if (index == NONE)
 		return NULL;
-	if (++t->size > t->chain_count)
-		chains_grow(t);
+	t->size++;
 	c = at(t, index);
 	*c = *connection;
-	chain_add(t, c, index);
+	chains_add(t, c, index);
 	list_place(t, c, index);
 	return c;
 }
@@ -344,15 +426,15 @@ void table_move(struct table *t, struct connection *c, unsigned state, uint64_t 
 
 void table_make_mini(struct table *t, struct connection *c)
 {
-	uint32_t index = chain_remove(t, c);
+	uint32_t index = chains_remove(t, c);
 
 	c->flags |= CONNECTION_MINI;
-	chain_add(t, c, index);
+	chains_add(t, c, index);
 }
 
 void table_remove(struct table *t, struct connection *c)
 {
-	uint32_t index = chain_remove(t, c);
+	uint32_t index = chains_remove(t, c);
 
 	list_remove(t, c, index);
 	c->state = 0;
@@ -541,3 +623,4 @@ void table_cursor_close(struct table_cursor *cursor)
 }
 
 _Static_assert(NONE == 0, "calloc() makes empty chains and lists");
+_Static_assert(TABLE_CAPACITY_MAX <= INDEX_MASK, "a head has room for each index");

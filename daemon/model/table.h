@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The connection table: every connection the daemon tracks, in a pool of fixed-size entries that
- * are named by a 32-bit index, hashed twice over in one array of chains and linked by state.
+ * are named by a 32-bit index, hashed by cookie or by addresses and linked by state.
  *
  *  - A full socket is found by its cookie. A request or a minisocket ("shadow") sends no event and
  * has a cookie that no event ever told, so it is found by its namespace and its pair of addresses.
@@ -13,7 +13,8 @@
  * are the first of its list, so that time going on costs one step for each connection that passes.
  *
  * It knows nothing of counts, namespaces' names or what a transition means. Memory: sizeof(struct
- * connection) and one to two chain heads of 4 bytes for each, up to the capacity; it never shrinks.
+ * connection) for each, up to the capacity, and one to two chain heads of 4 bytes for each that is
+ * found by its cookie, and likewise by its addresses; it never shrinks.
  */
 #ifndef MODEL_TABLE_H
 #define MODEL_TABLE_H
@@ -64,7 +65,9 @@ struct connection {
 
 _Static_assert(sizeof(struct connection) == 72, "72 of the 80 bytes that a socket may cost");
 
-/* capacity: the most entries, at least 1. 0, -ENOMEM. */
+#define TABLE_CAPACITY_MAX (1U << 24)
+
+/* capacity: the most entries, 1 to TABLE_CAPACITY_MAX. 0, -ENOMEM. */
 int table_new(uint32_t capacity, struct table **ret);
 struct table *table_free(struct table *t);
 

@@ -455,13 +455,13 @@ static void test_chain_growth(void **state)
 	table_free(t);
 }
 
-/* One array of chains has both: so many that those of the other kind are met in a chain. */
-static void kinds_in(uint16_t port)
+static void test_kinds_are_apart(void **state)
 {
 	enum { COUNT = 4000 };
-	struct connection c = connection(0, port, TW_FIN_WAIT2);
+	struct connection c = connection(0, 1, TW_FIN_WAIT2);
 	struct table *t;
 
+	(void)state;
 	assert_int_equal(table_new(2 * COUNT, &t), 0);
 	for (c.cookie = 1; c.cookie <= COUNT; c.cookie++)
 		table_insert(t, &c);
@@ -474,11 +474,33 @@ static void kinds_in(uint16_t port)
 	table_free(t);
 }
 
-static void test_kinds_are_apart(void **state)
+/* So many that chains have several: what leaves its chain leaves the others in theirs. */
+static void test_others_stay_in_their_chains(void **state)
 {
+	enum { COUNT = 8191, STEP = 5003 }; /* primes: each is removed once, in no order */
+	struct table *t;
+
 	(void)state;
-	for (uint16_t port = 1; port <= 20; port++)
-		kinds_in(port);
+	assert_int_equal(table_new(COUNT, &t), 0);
+	for (uint32_t i = 1; i <= COUNT; i++) {
+		struct connection c = connection(i, (uint16_t)i, TW_FIN_WAIT2);
+
+		table_insert(t, &c);
+		if (i % 2)
+			table_make_mini(t, table_find(t, i));
+	}
+	for (uint32_t n = 0, i = 1; n < COUNT; n++, i = (i + STEP - 1) % COUNT + 1) {
+		struct connection key = connection(0, (uint16_t)i, 0);
+		struct connection *found = i % 2 ? table_find_shadow(t, &key) : table_find(t, i);
+
+		assert_non_null(found);
+		assert_int_equal(found->cookie, i);
+		table_remove(t, found);
+		assert_null(table_find(t, i));
+		assert_null(table_find_shadow(t, &key));
+	}
+	assert_int_equal(table_size(t), 0);
+	table_free(t);
 }
 
 /* The chunks that entries come from have 4096 of them, one of which is never used. */
@@ -576,9 +598,13 @@ static void test_marks_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_against_reference), cmocka_unit_test(test_chain_growth),
-		cmocka_unit_test(test_kinds_are_apart),   cmocka_unit_test(test_capacity),
-		cmocka_unit_test(test_settle_is_stable),  cmocka_unit_test(test_marks_are_bounded),
+		cmocka_unit_test(test_against_reference),
+		cmocka_unit_test(test_chain_growth),
+		cmocka_unit_test(test_kinds_are_apart),
+		cmocka_unit_test(test_others_stay_in_their_chains),
+		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_settle_is_stable),
+		cmocka_unit_test(test_marks_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
