@@ -31,14 +31,18 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 HARDENING := -fstack-protector-strong -fPIE \
 	$(if $(filter -O0,$(CFLAGS))$(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2)
-tw_cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon -I$(OUT) $(WARNINGS) \
-	-ffile-prefix-map=$(CURDIR)=.
-tw_ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# Wherever it is built, the same bytes come out.
+paths := -ffile-prefix-map=$(CURDIR)=.
+tw_cflags := -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon -I$(OUT) $(WARNINGS) $(paths)
+tw_ldflags := $(paths) -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 ifdef SAN
 tw_cflags += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 tw_ldflags += -fsanitize=address,undefined
 else
 tw_cflags += $(HARDENING)
+# The programs are optimized as wholes: a transition goes through short functions of many files. The
+# tests are not, and linked in a moment.
+lto := -flto=auto -ffat-lto-objects
 endif
 
 daemon_packages := libbpf libelf zlib libsystemd libmicrohttpd json-c inih libcap-ng libseccomp
@@ -86,7 +90,7 @@ deps: ## install the packages that building and testing take (root)
 	packaging/install-deps build test
 
 # Each object depends on this file, which changes when the flags do.
-flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(tw_cflags) $(tw_ldflags) $(CLANG) $(BPFTOOL)
+flags := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(lto) $(tw_cflags) $(tw_ldflags) $(CLANG) $(BPFTOOL)
 not_mine = $(shell find .output -path .output/vm -prune -o ! -writable -print -quit 2>/dev/null)
 $(OUT)/flags: FORCE
 	$(if $(not_mine),echo "$(not_mine) was made by another user; to build as yourself: sudo make clean" >&2; exit 1)
@@ -103,7 +107,7 @@ bpf_arch := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/; s/ppc64le/p
 multiarch := $(shell $(CC) -print-multiarch 2>/dev/null)
 bpf_cflags := -target bpf -mcpu=v3 -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude -Ibpf \
 	$(if $(multiarch),-I/usr/include/$(multiarch)) -D__TARGET_ARCH_$(bpf_arch) \
-	-ffile-prefix-map=$(CURDIR)=.
+	$(paths)
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(OUT)/flags
 	$(say) BPF $<
@@ -120,7 +124,7 @@ $(call object,$(daemon_sources)): | $(skeletons)
 $(OUT)/%.o: %.c $(OUT)/flags
 	$(say) CC $<
 	mkdir -p $(@D)
-	$(CC) $(tw_cflags) $(package_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(CC) $(tw_cflags) $(package_cflags) $(CPPFLAGS) $(CFLAGS) $(lto) -frandom-seed=$< -MMD -MP -c $< -o $@
 
 # Archives, so that each program takes only what it uses; main() stays out of them.
 base_objects := $(call object,$(base_sources))
@@ -136,11 +140,11 @@ $(OUT)/%.a:
 
 $(OUT)/tcpwatchd: $(OUT)/daemon/main.o $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
+	$(CC) $(tw_ldflags) $(lto) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
 
 $(OUT)/tcpwatchctl: $(OUT)/daemon/ctl/main.o $(OUT)/libctl.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(ctl_packages)) -o $@
+	$(CC) $(tw_ldflags) $(lto) $(LDFLAGS) $^ $(call libraries,$(ctl_packages)) -o $@
 
 # What to type in another window stands on the screen before the daemon's first line.
 run: ## install what a build takes, build, and run the daemon in the foreground (root)
@@ -176,7 +180,7 @@ unit-programs: $(unit_programs)
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(OUT)/libctl.a $(OUT)/libdaemon.a $(OUT)/libbase.a
 	$(say) LINK $@
-	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(packages) $(test_packages)) -o $@
+	$(CC) $(tw_ldflags) -fno-lto $(LDFLAGS) $^ $(call libraries,$(packages) $(test_packages)) -o $@
 
 check-unit: ## each module by itself, once more with ASan and UBSan (no root needed)
 	+$(MAKE) --no-print-directory unit-programs
