@@ -126,7 +126,10 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 {
 	__u32 index = bpf_get_smp_processor_id() & ring_mask;
 	void *ring = bpf_map_lookup_elem(&rings, &index);
-	__u64 wake = BPF_RB_NO_WAKEUP;
+	/* Before there is a place: an interrupt's transition that gets the place before is later,
+	 * and one that gets the place behind is, too. Taken after it, the latter would wait for a
+	 * time later than its own, and another processor's of the same socket could overtake it. */
+	__u64 time_ns = bpf_ktime_get_ns(), wake = BPF_RB_NO_WAKEUP;
 	struct tw_event *e;
 
 	if (is_for_map(sk, old, new))
@@ -136,7 +139,7 @@ static __always_inline void tell(struct sock *sk, int old, int new, __u8 flags)
 		count_lost();
 		return;
 	}
-	e->time_ns = bpf_ktime_get_ns();
+	e->time_ns = time_ns;
 	e->cookie = sock_cookie(sk);
 	e->cgroup = sock_cgroup(sk);
 	e->netns = sock_netns(sk);
