@@ -68,12 +68,16 @@ static bool chains_init(struct chains *chains, uint32_t count)
 	return true;
 }
 
-/* Both halves of the product: each bit of either factor reaches many of the result. */
+/* Both halves of the product: each bit of either factor reaches many of the result. In 32-bit
+ * steps, for the processors that have no more. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-	__extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+	uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
+	uint64_t middle = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
+	uint64_t other = (a & UINT32_MAX) * (b >> 32) + (middle & UINT32_MAX);
+	uint64_t high = (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return a * b ^ high;
 }
 
 /* Odd, so that a product loses none of the other factor's bits. */
@@ -145,10 +149,12 @@ uint64_t table_age_sum_usec(const struct table *t, unsigned state, uint64_t now_
 }
 
 /* Sockets that are made one after the other have consecutive cookies: their chains' heads lie in
- * one block. */
+ * one block. The kernel counts them, and nobody chooses them. */
 static uint64_t hash_cookie(const struct table *t, uint64_t cookie)
 {
-	return mix(cookie / BLOCK ^ t->secrets[0], t->secrets[1]) ^ cookie % BLOCK;
+	uint64_t block = cookie / BLOCK * t->secrets[0];
+
+	return block ^ block >> 32 ^ cookie % BLOCK;
 }
 
 static uint64_t hash_addresses(const struct table *t, const struct connection *c)
