@@ -232,9 +232,15 @@ static void chains_add(struct table *t, struct connection *c, uint32_t index)
 	chain_add(t, c, index);
 }
 
+/* Of the chain that it is in. */
+static uint32_t *head_of(struct table *t, const struct connection *c)
+{
+	return chain_head(chains_for(t, c), hash_of(t, c));
+}
+
 static uint32_t index_of(struct table *t, const struct connection *c)
 {
-	uint32_t index = *chain_head(chains_for(t, c), hash_of(t, c)) & INDEX_MASK;
+	uint32_t index = *head_of(t, c) & INDEX_MASK;
 
 	while (at(t, index) != c)
 		index = at(t, index)->chain;
@@ -244,11 +250,10 @@ static uint32_t index_of(struct table *t, const struct connection *c)
 /* The index that it has. */
 static uint32_t chains_remove(struct table *t, struct connection *c)
 {
-	struct chains *chains = chains_for(t, c);
-	uint32_t *head = chain_head(chains, hash_of(t, c));
+	uint32_t *head = head_of(t, c);
 	uint32_t index = *head & INDEX_MASK, newer;
 
-	chains->size--;
+	chains_for(t, c)->size--;
 	if (at(t, index) == c) {
 		*head = c->chain == NONE ? 0 : (*head & ~INDEX_MASK) | c->chain;
 		return index;
@@ -628,5 +633,5 @@ void table_cursor_close(struct table_cursor *cursor)
 	*link = cursor->next;
 }
 
-_Static_assert(NONE == 0, "calloc() makes empty chains and lists");
+_Static_assert(NONE == 0, "what is set to 0 is an empty chain or list");
 _Static_assert(TABLE_CAPACITY_MAX <= INDEX_MASK, "a head has room for each index");
