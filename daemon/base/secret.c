@@ -4,7 +4,14 @@
 
 #include "base/secret.h"
 
-void secret_words(uint64_t ret[SECRET_WORDS])
+#define RANDOM_WORDS 2 /* AT_RANDOM is 16 bytes */
+
+void secret_init(struct secret *s)
 {
-	memcpy(ret, (const void *)getauxval(AT_RANDOM), SECRET_WORDS * sizeof(*ret));
+	uint64_t random[RANDOM_WORDS];
+
+	memcpy(random, (const void *)getauxval(AT_RANDOM), sizeof(random));
+	for (unsigned i = 0; i < SECRET_HASHED_MAX; i++)
+		s->words[i] = secret_mix(random[0] + i, random[1]) | 1;
+	s->last = secret_mix(random[0] + SECRET_HASHED_MAX, random[1]) | 1;
 }

@@ -10,7 +10,6 @@
 #define CHUNK_ENTRIES 4096U /* 288 KiB: the table grows by this, and entries never move */
 #define CHAINS_MIN 4096U
 #define BLOCK 16U /* chains whose heads lie in one cache line */
-#define SECRETS 4
 #define INDEX_BITS 25U
 #define INDEX_MASK ((1U << INDEX_BITS) - 1)
 #define NONE 0U /* index of no entry; the first of the first chunk is never used */
@@ -40,9 +39,9 @@ struct chains {
 struct table {
 	uint32_t capacity;
 	uint32_t size;
-	uint32_t touched; /* entries that were ever in use: those above it have no memory yet */
-	uint32_t free;    /* index of the first of the free ones below it */
-	uint64_t secrets[SECRETS]; /* a peer must not know which addresses share a chain */
+	uint32_t touched;     /* entries that were ever in use: those above it have no memory yet */
+	uint32_t free;        /* index of the first of the free ones below it */
+	struct secret secret; /* a peer must not know which addresses share a chain */
 	struct chains by_cookie, by_addresses;
 	struct list lists[TW_STATE_SLOTS];
 	struct list arrivals[TW_STATE_SLOTS];
@@ -68,28 +67,6 @@ static bool chains_init(struct chains *chains, uint32_t count)
 	return true;
 }
 
-/* Both halves of the product: each bit of either factor reaches many of the result. In 32-bit
- * steps, for the processors that have no more. */
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
-	uint64_t middle = (a >> 32) * (b & UINT32_MAX) + (low >> 32);
-	uint64_t other = (a & UINT32_MAX) * (b >> 32) + (middle & UINT32_MAX);
-	uint64_t high = (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
-
-	return a * b ^ high;
-}
-
-/* Odd, so that a product loses none of the other factor's bits. */
-static void secrets_init(uint64_t secrets[SECRETS])
-{
-	uint64_t words[SECRET_WORDS];
-
-	secret_words(words);
-	for (unsigned i = 0; i < SECRETS; i++)
-		secrets[i] = mix(words[0] + i, words[1]) | 1;
-}
-
 int table_new(uint32_t capacity, struct table **ret)
 {
 	struct table *t = calloc(1, sizeof(*t));
@@ -98,7 +75,7 @@ int table_new(uint32_t capacity, struct table **ret)
 		return -ENOMEM;
 	t->capacity = capacity;
 	t->touched = 1;
-	secrets_init(t->secrets);
+	secret_init(&t->secret);
 	t->chunks = calloc(capacity / CHUNK_ENTRIES + 1, sizeof(*t->chunks));
 	if (!chains_init(&t->by_cookie, CHAINS_MIN) || !chains_init(&t->by_addresses, CHAINS_MIN) ||
 	    !t->chunks) {
@@ -152,21 +129,19 @@ uint64_t table_age_sum_usec(const struct table *t, unsigned state, uint64_t now_
  * one block. The kernel counts them, and nobody chooses them. */
 static uint64_t hash_cookie(const struct table *t, uint64_t cookie)
 {
-	uint64_t block = cookie / BLOCK * t->secrets[0];
+	uint64_t block = cookie / BLOCK * t->secret.words[0];
 
 	return block ^ block >> 32 ^ cookie % BLOCK;
 }
 
 static uint64_t hash_addresses(const struct table *t, const struct connection *c)
 {
-	uint64_t words[4];
-	uint64_t rest = (uint64_t)c->netns << 32 | (uint32_t)c->sport << 16 | c->dport;
+	uint64_t words[5];
 
 	memcpy(words, c->saddr, sizeof(c->saddr));
 	memcpy(words + 2, c->daddr, sizeof(c->daddr));
-	return mix(mix(words[0] ^ t->secrets[0], words[1] ^ t->secrets[1]) ^
-			   mix(words[2] ^ t->secrets[2], words[3] ^ t->secrets[3]),
-		   rest ^ t->secrets[0]);
+	words[4] = (uint64_t)c->netns << 32 | (uint32_t)c->sport << 16 | c->dport;
+	return secret_hash(&t->secret, words, 5);
 }
 
 static struct chains *chains_for(struct table *t, const struct connection *c)
