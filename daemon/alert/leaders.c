@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "alert/leaders.h"
+#include "base/secret.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct leaders {
+	struct secret secret; /* the keys may be peers' addresses */
 	struct leader slots[LEADERS_SLOTS];
 	size_t things, keys;
 };
 
 int leaders_new(struct leaders **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	struct leaders *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	secret_init(&l->secret);
+	*ret = l;
+	return 0;
 }
 
 struct leaders *leaders_free(struct leaders *l)
@@ -24,20 +32,13 @@ struct leaders *leaders_free(struct leaders *l)
 
 void leaders_clear(struct leaders *l)
 {
-	memset(l, 0, sizeof(*l));
-}
-
-/* Multiplicative hashing by the golden ratio, of either half. */
-static size_t slot_of(const uint64_t key[2])
-{
-	uint64_t hash = (key[0] * UINT64_C(0x9e3779b97f4a7c15)) ^ key[1];
-
-	return (size_t)(hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LEADERS_SLOTS;
+	memset(l->slots, 0, sizeof(l->slots));
+	l->things = l->keys = 0;
 }
 
 void leaders_add(struct leaders *l, const uint64_t key[2])
 {
-	size_t at = slot_of(key);
+	size_t at = secret_hash(&l->secret, key, 2) % LEADERS_SLOTS;
 
 	if (l->things == LEADERS_MAX)
 		return;
@@ -51,6 +52,13 @@ void leaders_add(struct leaders *l, const uint64_t key[2])
 	}
 }
 
+static bool comes_before(const struct leader *a, const struct leader *b)
+{
+	if (a->count != b->count)
+		return a->count > b->count;
+	return a->key[0] != b->key[0] ? a->key[0] < b->key[0] : a->key[1] < b->key[1];
+}
+
 size_t leaders_top(const struct leaders *l, size_t most, struct leader *ret)
 {
 	size_t count = 0;
@@ -59,13 +67,13 @@ size_t leaders_top(const struct leaders *l, size_t most, struct leader *ret)
 		const struct leader *slot = &l->slots[i];
 		size_t at = count;
 
-		if (!slot->count || (count == most && slot->count <= ret[most - 1].count))
+		if (!slot->count || (count == most && !comes_before(slot, &ret[most - 1])))
 			continue;
 		if (count < most)
 			count++;
 		else
 			at--;
-		for (; at > 0 && ret[at - 1].count < slot->count; at--)
+		for (; at > 0 && comes_before(slot, &ret[at - 1]); at--)
 			ret[at] = ret[at - 1];
 		ret[at] = *slot;
 	}

@@ -25,7 +25,8 @@ void leaders_clear(struct leaders *l);
 
 /* After LEADERS_MAX of them it does nothing. */
 void leaders_add(struct leaders *l, const uint64_t key[2]);
-/* Fills ret with up to most, the greatest first; how many. */
+/* Fills ret with up to most, the greatest first, the lesser key first where they are equal; how
+ * many. */
 size_t leaders_top(const struct leaders *l, size_t most, struct leader *ret);
 /* How many keys there are. */
 size_t leaders_keys(const struct leaders *l);

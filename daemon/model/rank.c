@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "model/rank.h"
 
 #define ROWS_MIN 64U
 #define NONE UINT32_MAX
+#define KEY_WORDS ((RANK_KEY_SIZE + sizeof(uint64_t) - 1) / sizeof(uint64_t))
 
 struct slot {
 	struct rank_row row;
@@ -14,6 +16,7 @@ struct slot {
 };
 
 struct rank {
+	struct secret secret; /* the keys may be peers' addresses */
 	struct slot *slots;
 	uint32_t *chains; /* as many as slots: a power of two */
 	uint32_t count, room;
@@ -25,12 +28,10 @@ struct rank {
 
 static uint32_t *chain_of(const struct rank *r, const struct rank_key *key)
 {
-	uint64_t hash = 0, words[3] = {0};
+	uint64_t words[KEY_WORDS] = {0};
 
 	memcpy(words, key->bytes, sizeof(key->bytes));
-	for (size_t i = 0; i < 3; i++)
-		hash = ((hash ^ words[i]) * UINT64_C(0xff51afd7ed558ccd)) ^ hash >> 29;
-	return &r->chains[hash >> 32 & (r->room - 1)];
+	return &r->chains[secret_hash(&r->secret, words, KEY_WORDS) & (r->room - 1)];
 }
 
 /* Twice as much room. Without memory what is new is among the others. */
@@ -65,6 +66,7 @@ int rank_new(struct rank **ret)
 
 	if (!r)
 		return -ENOMEM;
+	secret_init(&r->secret);
 	r->others.oldest_ns = UINT64_MAX;
 	if (grow(r) < 0) {
 		rank_free(r);

@@ -48,6 +48,20 @@ static void test_top(void **state)
 	assert_int_equal(leaders_top(l, 3, top), 0);
 }
 
+/* Where they are equal it is the same ones each time, wherever the keys lie. */
+static void test_equal(void **state)
+{
+	struct leaders *l = *state;
+	struct leader top[4];
+
+	for (uint64_t i = 100; i-- > 0;)
+		add(l, i / 10, i % 10, i == 77 ? 2 : 1);
+	assert_int_equal(leaders_top(l, 4, top), 4);
+	assert_int_equal(top[0].key[0] * 10 + top[0].key[1], 77);
+	for (uint64_t i = 1; i < 4; i++)
+		assert_int_equal(top[i].key[0] * 10 + top[i].key[1], i - 1);
+}
+
 /* As many keys as there may be things: each is told from the others, and no search goes round. */
 static void test_bound(void **state)
 {
@@ -67,6 +81,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_top, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_equal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bound, set_up, tear_down),
 	};
 
