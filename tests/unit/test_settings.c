@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "directory.h"
+#include "model/table.h"
 #include "settings.h"
 
 /* A directory of its own with tcpwatchd.conf and tcpwatchd.conf.d in it. */
@@ -151,7 +152,8 @@ static void test_every_key(void **state)
 	assert_string_equal(s->control_socket, "/tmp/x.sock");
 	assert_string_equal(s->control_group, "");
 	assert_int_equal(s->namespaces, SETTINGS_NAMESPACES_HOST);
-	assert_int_equal(s->max_connections, 16777216);
+	assert_int_equal(s->max_connections,
+			 TABLE_CAPACITY_MAX); /* the most that may stand there */
 	assert_int_equal(s->ring_size, 8 << 20);
 	assert_true(s->resync_budget == 0.125);
 	assert_false(s->syn_accounting);
