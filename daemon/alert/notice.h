@@ -41,10 +41,8 @@ enum notice_severity {
 extern const char *const notice_status_labels[NOTICE_STATUS_COUNT];
 extern const char *const notice_severity_labels[NOTICE_SEVERITY_COUNT];
 
-#define NOTICE_NAME_SIZE 49 /* of [alert NAME], with a NUL: CONF_SECTION_MAX bytes at most */
-#define NOTICE_TARGET_SIZE                                                                        \
-	128                     /* a unit's name, cut to what fits, or an address and a namespace \
-				 */
+#define NOTICE_NAME_SIZE 49     /* of [alert NAME], with a NUL: CONF_SECTION_MAX bytes at most */
+#define NOTICE_TARGET_SIZE 128  /* a unit's name, or an address and a namespace */
 #define NOTICE_SUMMARY_SIZE 384 /* one sentence */
 
 /*

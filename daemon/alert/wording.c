@@ -93,6 +93,22 @@ static const char *below(const char *path, const char *name)
 	return at ? at + strlen(name) + strcspn(at + strlen(name), "/") : "";
 }
 
+/* A name that does not fit is cut, and what it is cut to may be that of several: its end tells
+ * them apart. */
+static void format_cgroup(const char *name, uint64_t cgroup, char *text)
+{
+	char clean[NOTICE_TARGET_SIZE + UTF8_LONGEST], end[32];
+
+	wording_clean(name, strlen(name), clean, sizeof(clean));
+	if (strlen(clean) < NOTICE_TARGET_SIZE) {
+		memcpy(text, clean, strlen(clean) + 1);
+		return;
+	}
+	snprintf(end, sizeof(end), "...[cgroup %" PRIu64 "]", cgroup);
+	wording_clean(name, strlen(name), text, NOTICE_TARGET_SIZE - strlen(end));
+	memcpy(text + strlen(text), end, strlen(end) + 1);
+}
+
 /* The unit's whole name, after whose it is, and what part of it: an alert is of one control group,
  * and two of one label are two targets. */
 static void format_unit(struct model *m, uint64_t cgroup, char *text)
@@ -106,7 +122,7 @@ static void format_unit(struct model *m, uint64_t cgroup, char *text)
 
 	if (*name) {
 		snprintf(whole, sizeof(whole), "%.*s%s%s", user, g->label, name, part);
-		wording_clean(whole, strlen(whole), text, NOTICE_TARGET_SIZE);
+		format_cgroup(whole, cgroup, text);
 	} else {
 		snprintf(text, NOTICE_TARGET_SIZE, "cgroup %" PRIu64, cgroup);
 	}

@@ -11,6 +11,8 @@
 /* What utf8_clean() needs at most for size bytes: each may become U+FFFD, three bytes long. */
 #define UTF8_CLEAN_SIZE(size) (3 * (size) + 1)
 
+#define UTF8_LONGEST 4 /* bytes of a character */
+
 /*
  * Copies size bytes of in to out, which has room for out_size > 0, and ends them with a NUL. Each
  * byte that is part of no well-formed sequence (RFC 3629: no overlong form, no surrogate, nothing

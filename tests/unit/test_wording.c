@@ -57,6 +57,24 @@ static void test_targets(void **state)
 	}
 }
 
+/* A connection of the control group, whose path is told. */
+static void add_cgroup(struct fixture *f, uint32_t id, const char *path)
+{
+	struct socket s = {.cookie = id, .netns = HOST, .dport = 80};
+	struct tw_event e = event_of(&s, TW_CLOSE, TW_ESTABLISHED, later(f));
+	struct tw_cgroup group = {.id = id};
+	struct tw_tick tick;
+
+	e.cgroup = id;
+	e.flags = TW_EVENT_PROCESS;
+	e.pid = id;
+	model_event(f->m, &e);
+	tick.time_ns = later(f);
+	model_tick(f->m, &tick);
+	snprintf(group.path, sizeof(group.path), "%s", path);
+	model_cgroup(f->m, &group);
+}
+
 /* Each control group by a name of its own: two instances, or two users' units, are two targets. */
 static void test_units(void **state)
 {
@@ -87,20 +105,36 @@ static void test_units(void **state)
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct rules_target target = {.key = {.id = 100 + i}};
-		struct socket s = {.cookie = 100 + i, .netns = HOST, .dport = 80};
-		struct tw_event e = event_of(&s, TW_CLOSE, TW_ESTABLISHED, later(f));
-		struct tw_cgroup group = {.id = 100 + i};
-		struct tw_tick tick;
 
-		e.cgroup = group.id;
-		e.flags = TW_EVENT_PROCESS;
-		e.pid = 1 + i;
-		model_event(f->m, &e);
-		tick.time_ns = later(f);
-		model_tick(f->m, &tick);
-		snprintf(group.path, sizeof(group.path), "%s", cases[i].path);
-		model_cgroup(f->m, &group);
+		add_cgroup(f, 100 + i, cases[i].path);
 		assert_string_equal(words_of(f, &alert, &target).who, cases[i].who);
+	}
+}
+
+/* What does not fit is cut between characters, and no two of them are one target. */
+static void test_long_units(void **state)
+{
+	static const struct {
+		unsigned length; /* of a name of characters with two bytes each, a "/" before it */
+		const char *end;
+	} cases[] = {
+		{63, "\xc3\xa4"}, {64, "\xc3\xa4...[cgroup 201]"}, {99, "\xc3\xa4...[cgroup 202]"}};
+	const struct settings_alert alert = {.state = TW_CLOSE_WAIT - 1,
+					     .scope = SETTINGS_SCOPE_UNIT};
+	struct fixture *f = *state;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct rules_target target = {.key = {.id = 200 + i}};
+		char path[256] = "/";
+		struct words words;
+
+		for (unsigned j = 0; j < cases[i].length; j++)
+			memcpy(path + 1 + 2 * j, "\xc3\xa4", 2);
+		add_cgroup(f, 200 + i, path);
+		words = words_of(f, &alert, &target);
+		assert_in_range(strlen(words.who), 126, 127);
+		assert_string_equal(words.who + strlen(words.who) - strlen(cases[i].end),
+				    cases[i].end);
 	}
 }
 
@@ -226,8 +260,9 @@ static void test_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_targets), test(test_units), test(test_a_hostile_name), test(test_one),
-		test(test_sources), test(test_peers), test(test_length),
+		test(test_targets),        test(test_units),  test(test_long_units),
+		test(test_a_hostile_name), test(test_one),    test(test_sources),
+		test(test_peers),          test(test_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
