@@ -208,8 +208,10 @@ $(bench_programs): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/bench/loopback.o
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ -o $@
 
-# This one measures a part of the daemon by itself.
-$(OUT)/tests/bench/hook: $(addprefix $(OUT)/,tests/bench/hook.o tests/bench/loopback.o libdaemon.a libbase.a)
+# These measure a part of the daemon by itself.
+$(OUT)/tests/bench/attach.o: | $(skeletons)
+part_programs := $(addprefix $(OUT)/tests/bench/,attach hook)
+$(part_programs): $(OUT)/%: $(OUT)/%.o $(addprefix $(OUT)/,tests/bench/loopback.o libdaemon.a libbase.a)
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
 
@@ -218,7 +220,7 @@ $(OUT)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c
 	mkdir -p $(@D)
 	$(CLANG) $(bpf_cflags) -MMD -MP -c $< -o $@
 
-bench: $(programs) $(bench_programs) $(addprefix $(OUT)/tests/bench/,hook empty.bpf.o) ## measure tcpwatch beside its peers (root; some 10 minutes, BENCH=--quick for 2)
+bench: $(programs) $(bench_programs) $(part_programs) $(OUT)/tests/bench/empty.bpf.o ## measure tcpwatch beside its peers (root; some 10 minutes, BENCH=--quick for 2)
 	$(PYTHON) -B tests/bench/bench.py $(BENCH)
 
 format: ## bring the C files into the house's format

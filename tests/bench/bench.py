@@ -25,7 +25,7 @@ import floods
 from daemon import DAEMON, OUTPUT, ROOT, SETTLE, Daemon, say, total
 from machine import (BpfObject, Process, UnixConnection, available_memory, bpf_programs, bpf_statistics, describe,
                      find_program, free_port, get, in_namespace_of, read_whole, tracepoint_programs, wait_until)
-from table import Rows, duration, durations, megabytes, percent, shares
+from table import Rows, duration, durations, likely, megabytes, percent, shares
 
 RESULTS = os.path.join(ROOT, "tests/bench/RESULTS.md")
 NODE_EXPORTER = find_program(f"{OUTPUT}/tools/usr/bin/prometheus-node-exporter", "prometheus-node-exporter",
@@ -51,7 +51,7 @@ class Plan:
         self.repeats = 3 if quick else 7          # of a command
         self.slow_repeats = 1 if quick else 3     # of what takes seconds each
         self.idle_seconds = 5 if quick else 20
-        self.hook_seconds = 5 if quick else 60
+        self.part_seconds = 5 if quick else 60    # in which a BPF program by itself is put in and taken out
         self.flood_seconds = 8 if quick else 20
 
 
@@ -168,6 +168,24 @@ def measure_throughput(load, tools, plan, rows):
                                (f"transitions lost, {load}", lost, "0"),
                                (f"CPU per transition, {load}", cpu, "≤ 0.4 µs")):
         rows.add(figure, own and text(own), goal, *([f"tcpstates {text(tcpstates)}"] if tcpstates else []))
+
+
+def measure_programs(plan, rows):
+    """The programs for transitions alone, attached and detached during one run: what the machine drifts by from one
+    run to another is not in it."""
+    say("load one by one: the programs in and out")
+    load = [f"{OUTPUT}/tests/bench/load", "--ahead", "0", "--seconds", str(plan.part_seconds + 2)]
+    with Process(load, stdout=subprocess.PIPE) as maker:
+        maker.read_json()
+        argv = [f"{OUTPUT}/tests/bench/attach", "--empty", f"{OUTPUT}/tests/bench/empty.bpf.o",
+                "--seconds", str(plan.part_seconds)]
+        with Process(argv, namespace_of=maker.pid, stdout=subprocess.PIPE) as process:
+            rates = process.read_json()
+        maker.read_json()
+    none = rates.pop("none")
+    lost = {name: likely([1 - rate / without for rate, without in zip(rates[name], none)]) for name in rates}
+    rows.add("throughput lost to the programs alone, one by one, in and out every 18 ms", lost["transitions"], "–",
+             f"a program that does nothing {lost['empty']}; two of them {lost['empty_pair']}; {len(none):,} rounds")
 
 
 def added(runs):
@@ -425,16 +443,18 @@ Made by `make bench`, {datetime.date.today().isoformat()}, on {describe()}; {tim
 Loads: two threads on loopback, a server and a client: connect, one byte each way, close, ten transitions. "One by one" is
 one such pair with one connection at a time; "both cores full" is two pairs, each with 16 connections under way. A run takes
 {plan.seconds} s; throughput lost is the median (and the quartiles) over {plan.rounds} runs, each against the mean of the runs without any tool
-right before and after it. Processor time added is that of the load and the tool together, for a connection, compared in the
-same way: it suffers less from other work on the machine. CPU per transition is that of the whole daemon; BPF time is the
-kernel's own count, which includes the counting: see the program that does nothing. Memory is resident memory as the kernel counts it, and at most what it ever was.
-The times of /metrics include the Python client's part, those of commands their start.
+right before and after it. The programs alone, those of `bpf/transitions.bpf.c` without the daemon, are attached and
+detached during one run, in random order with programs that do nothing, which is less at the mercy of the machine's
+drift: the median over all rounds, and where it is with 95 % of certainty. Processor time added is that of the load and
+the tool together, for a connection, compared as throughput is: it suffers less from other work on the machine. CPU per
+transition is that of the whole daemon; BPF time is the kernel's own count, which includes the counting: see the program
+that does nothing. Memory is resident memory as the kernel counts it, and at most what it ever was. The times of /metrics
+include the Python client's part, those of commands their start.
 
 Floods: two threads send SYNs from random addresses through a veth pair, as fast as they can, to one listener with SYN
-cookies; those handled are the segments that the receiving namespace's kernel counts. Compared as above. The
-hook alone, the program of `bpf/syn.bpf.c` without the daemon, is put in and taken out during one flood, in
-random order, which is less at the mercy of the machine's drift: the median over all pairs, and where it is with 95 % of
-certainty. A tick is twice a second; its cost is the daemon's whole processor time for as long, scans and timers included.
+cookies; those handled are the segments that the receiving namespace's kernel counts. Compared as above. The hook alone,
+the program of `bpf/syn.bpf.c` without the daemon, is put in and taken out in the same way during one flood. A tick is
+twice a second; its cost is the daemon's whole processor time for as long, scans and timers included.
 """
 
 
@@ -442,6 +462,7 @@ def measure(plan, rows):
     tools = [tool for tool, found in ((Tcpwatch(), DAEMON), (Tcpstates(), TCPSTATES)) if found]
     measure_throughput("one by one", [*tools, PollingSs()], plan, rows)
     measure_throughput("both cores full", tools, plan, rows)
+    measure_programs(plan, rows)
     measure_bpf_time(plan, rows)
     measure_model(plan, rows)
     base = base_memory() if DAEMON else None

@@ -131,8 +131,8 @@ def measure_hook(ends, plan, rows):
     """The program alone, hooked in and out during one flood: what the runs above differ by is not in it."""
     here, there = ends
     say("flood: the hook in and out")
-    with listen(here), flood(there, plan.hook_seconds + 2) as wait:
-        argv = [f"{OUTPUT}/tests/bench/hook", "--port", str(PORT), "--seconds", str(plan.hook_seconds)]
+    with listen(here), flood(there, plan.part_seconds + 2) as wait:
+        argv = [f"{OUTPUT}/tests/bench/hook", "--port", str(PORT), "--seconds", str(plan.part_seconds)]
         with Process(argv, namespace_of=here.pid, stdout=subprocess.PIPE) as process:
             rates = process.read_json()
         wait()
