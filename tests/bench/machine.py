@@ -142,8 +142,9 @@ def bpf_programs(pid="self"):
             ids.update(re.findall(r"^prog_id:\s+(\d+)", file.read(), re.M))
     programs = {}
     for number in ids:
-        program = bpftool("prog", "show", "id", number)
-        programs[number] = (program.get("run_time_ns", 0), program.get("run_cnt", 0))
+        with contextlib.suppress(subprocess.CalledProcessError):  # it has ended: of those that libbpf tries a kernel with
+            program = bpftool("prog", "show", "id", number)
+            programs[number] = (program.get("run_time_ns", 0), program.get("run_cnt", 0))
     return programs
 
 
