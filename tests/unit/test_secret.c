@@ -9,8 +9,8 @@
 #include "base/secret.h"
 
 #define KEYS 4096U
-#define FULLEST \
-	16U /* of as many chains as keys; by chance alone it is 7, and 17 once in 10^9 runs */
+/* Of as many chains as keys; by chance alone it is 7, and 17 once in 10^8 runs. */
+#define FULLEST 16U
 
 static void test_the_same_each_time(void **state)
 {
