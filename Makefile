@@ -211,7 +211,7 @@ $(bench_programs): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/bench/loopback.o
 # These measure a part of the daemon by itself.
 $(OUT)/tests/bench/attach.o: | $(skeletons)
 part_programs := $(addprefix $(OUT)/tests/bench/,attach hook)
-$(part_programs): $(OUT)/%: $(OUT)/%.o $(addprefix $(OUT)/,tests/bench/loopback.o libdaemon.a libbase.a)
+$(part_programs): $(OUT)/%: $(OUT)/%.o $(addprefix $(OUT)/,tests/bench/loopback.o tests/bench/rates.o libdaemon.a libbase.a)
 	$(say) LINK $@
 	$(CC) $(tw_ldflags) $(LDFLAGS) $^ $(call libraries,$(daemon_packages)) -o $@
 

@@ -17,8 +17,7 @@
 #include "base/util.h"
 #include "bpf/transitions.skel.h"
 #include "loopback.h"
-#include "source/counters.h"
-#include "source/opener_files.h"
+#include "rates.h"
 #include "source/rings.h"
 
 #define SECONDS_MAX 120
@@ -93,28 +92,12 @@ static struct bpf_link *attach(const struct bpf_program *program)
 	return link;
 }
 
-static uint64_t segments(const struct opener_files *files)
-{
-	uint64_t count;
-
-	if (counters_segments(files, &count) < 0)
-		errx(1, "the kernel does not say how many segments came");
-	return count;
-}
-
 /* Segments handled a second. */
 static double measure(const struct pair *pair, const struct opener_files *files)
 {
 	struct bpf_link *first = attach(pair->first), *second = attach(pair->second);
-	uint64_t before, began_ns;
-	double rate;
+	double rate = rates_measure(files, SETTLE_USEC, SLICE_USEC);
 
-	usleep(SETTLE_USEC);
-	began_ns = now_ns(CLOCK_MONOTONIC);
-	before = segments(files);
-	usleep(SLICE_USEC);
-	rate = (double)(segments(files) - before) * (double)NSEC_PER_SEC /
-	       (double)(now_ns(CLOCK_MONOTONIC) - began_ns);
 	bpf_link__destroy(second);
 	bpf_link__destroy(first);
 	return rate;
@@ -156,17 +139,6 @@ static size_t measure_all(const char *empty, uint64_t seconds)
 	return count;
 }
 
-static void print(size_t count)
-{
-	for (size_t i = 0; i < CONTENDERS; i++) {
-		printf("%s\"%s\":[", i ? "," : "{", names[i]);
-		for (size_t j = 0; j < count; j++)
-			printf("%s%.0f", j ? "," : "", rounds[j][i]);
-		fputs("]", stdout);
-	}
-	puts("}");
-}
-
 static const struct option options[] = {
 	{"empty", required_argument, NULL, 'e'},
 	{"seconds", required_argument, NULL, 's'},
@@ -198,6 +170,6 @@ int main(int argc, char **argv)
 	}
 	if (!empty)
 		errx(2, "--empty FILE is missing");
-	print(measure_all(empty, seconds));
+	rates_print(names, CONTENDERS, &rounds[0][0], measure_all(empty, seconds));
 	return 0;
 }

@@ -14,43 +14,29 @@
 
 #include "base/util.h"
 #include "loopback.h"
-#include "source/counters.h"
-#include "source/opener_files.h"
+#include "rates.h"
 #include "source/syn.h"
 
 #define SECONDS_MAX 120
 #define SLICE_USEC 12000
-#define SETTLE_USEC 2000                  /* after a change: what is on its way passes first */
+#define SETTLE_USEC 2000
 #define WINDOW_NSEC (500 * NSEC_PER_MSEC) /* the daemon's tick, in which it reads the sketch */
 #define PAIRS_MAX 5000                    /* in SECONDS_MAX */
 
-static double pairs[PAIRS_MAX][2];
+static const char *const names[] = {"without", "with"};
 
-static uint64_t segments(const struct opener_files *files)
-{
-	uint64_t count;
-
-	if (counters_segments(files, &count) < 0)
-		errx(1, "the kernel does not say how many segments came");
-	return count;
-}
+static double pairs[PAIRS_MAX][ARRAY_SIZE(names)];
 
 /* Segments handled a second. Without the program all else is the same. */
 static double measure(const struct opener_programs *programs)
 {
 	struct opener_files files;
-	uint64_t before, began_ns;
 	double rate;
 
 	if (opener_files_open(false, programs, &files) < 0 ||
 	    (programs && !opener_files_hooked(&files)))
 		errx(1, "cannot hook the program in");
-	usleep(SETTLE_USEC);
-	began_ns = now_ns(CLOCK_MONOTONIC);
-	before = segments(&files);
-	usleep(SLICE_USEC);
-	rate = (double)(segments(&files) - before) * (double)NSEC_PER_SEC /
-	       (double)(now_ns(CLOCK_MONOTONIC) - began_ns);
+	rate = rates_measure(&files, SETTLE_USEC, SLICE_USEC);
 	opener_files_close(&files);
 	return rate;
 }
@@ -75,17 +61,6 @@ static size_t measure_all(struct syn *syn, uint64_t seconds)
 		pairs[count][!first] = measure(first ? NULL : &programs);
 	}
 	return count;
-}
-
-static void print(size_t count)
-{
-	for (size_t with = 0; with < 2; with++) {
-		printf("%s\"%s\":[", with ? "," : "{", with ? "with" : "without");
-		for (size_t i = 0; i < count; i++)
-			printf("%s%.0f", i ? "," : "", pairs[i][with]);
-		fputs("]", stdout);
-	}
-	puts("}");
 }
 
 static const struct option options[] = {
@@ -119,12 +94,12 @@ int main(int argc, char **argv)
 	error = syn_new(&syn);
 	if (error < 0) {
 		warnx("this kernel does not take the program: %s", strerror(-error));
-		print(0);
+		rates_print(names, ARRAY_SIZE(names), &pairs[0][0], 0);
 		return 0;
 	}
 	if (syn_add(syn, loopback_netns(), (uint16_t)port) < 0)
 		errx(1, "the port cannot be counted");
-	print(measure_all(syn, seconds));
+	rates_print(names, ARRAY_SIZE(names), &pairs[0][0], measure_all(syn, seconds));
 	syn_free(syn);
 	return 0;
 }
